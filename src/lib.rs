@@ -1,0 +1,14 @@
+//! Meridian: an API gateway that people run themselves, in Amazon API Gateway's own language.
+//!
+//! Two walks stand on shared floors; a room imports only from lower floors (`tests/house.rs`):
+//!
+//! ```text
+//! visitor        →  net::http → gateway (place route policy authorize key admit | cache validate map integrate map answer)
+//!                                   └ cut: edge → net::peer → edge → gateway of the region
+//! administrator  →  net::http → control (authenticate row bind permit run render)
+//!                                   └ cluster (evaluator → Raft → state::apply) → plan → gateway
+//! 0 catalog config observe   1 spec state   2 plan   3 net   4 cluster   5 edge usage   6 gateway   7 control   9 node cli
+//! ```
+
+pub mod catalog;
+pub mod state;
