@@ -1,0 +1,46 @@
+# Sourced by the other scripts: where the project is, what must be installed, and the Python environment of the tests.
+# After it the working directory is the project's root.
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+target=${CARGO_TARGET_DIR:-target}
+
+say() { printf '\n==> %s\n' "$*"; }
+
+fail() {
+  printf 'error: %s\n' "$1" >&2
+  shift
+  printf '  %s\n' "$@" >&2
+  exit 1
+}
+
+need_cargo() {
+  command -v cargo >/dev/null || fail "cargo is not installed" \
+    "Meridian is built from source with Rust $(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) or newer." \
+    "Install Rust with rustup or your system's packages, then run this again."
+  command -v cc >/dev/null || fail "there is no C compiler (cc)" \
+    "Two dependencies (aws-lc, zstd) are written in C. On Debian: apt-get install build-essential"
+}
+
+need_python() {
+  command -v python3 >/dev/null || fail "python3 is not installed" \
+    "The tests drive the cluster with boto3 and the AWS CLI. On Debian: apt-get install python3 python3-venv"
+}
+
+# Makes $target/venv hold exactly tests/clients/requirements.txt; does nothing when it already does.
+need_venv() {
+  need_python
+  local wanted=tests/clients/requirements.txt venv=$target/venv
+  if ! cmp -s "$wanted" "$venv/installed.txt"; then
+    say "Python environment in $venv ($(grep -v '^#' "$wanted" | tr '\n' ' '))"
+    rm -rf "$venv"
+    mkdir -p "$target"
+    python3 -m venv "$venv" || fail "python3 could not make a virtual environment" \
+      "On Debian: apt-get install python3-venv"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$wanted" ||
+      fail "pip could not install the pinned clients of $wanted" \
+        "Is the Python package index reachable from here?"
+    cp "$wanted" "$venv/installed.txt"
+  fi
+  MERIDIAN_TEST_PYTHON=$(cd "$venv/bin" && pwd)/python
+  export MERIDIAN_TEST_PYTHON
+}
