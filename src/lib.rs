@@ -11,4 +11,4 @@
 //! ```
 
 pub mod catalog;
-
+pub mod usage;

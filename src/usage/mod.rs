@@ -1,0 +1,21 @@
+//! Quotas that are exact and throttles that cost nothing: what a visitor's request may still use.
+//!
+//! A quota is escrow of cumulative counters (O'Neil; Balegas et al.). The `usage` Raft group keeps, per (plan, key),
+//! period and node, three numbers that only grow: granted G, used U, returned X; it never lets Σ(G − X) pass the limit.
+//! A node spends what it was granted out of its own memory. No clock, no failure detector and no lease expiry stands in
+//! the safety argument: used ≤ g − x at each node, g ≤ committed G, x ≥ committed X.
+//!
+//! ```text
+//! request → admission ─ look at quota ─ throttles (plan, stage, account) ─ spend the right
+//!              │ (no right in hand: wait for a grant, charge another holder)
+//!            slot: hot pool of rights + holder (pure) ── agent ── journal (watermarks, returns)
+//!                                                          └──── reports → usage group → ledger (pure) → grants
+//! ```
+
+pub mod period;
+pub mod request;
+pub mod throttle;
+
+pub use period::{Period, PeriodKind, period_of};
+pub use request::{AdmitRequest, Level, Now, QuotaSpec, ThrottleSpec, Ticket, Verdict};
+pub use throttle::{BadThrottle, Gcra, Throttle};
