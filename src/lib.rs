@@ -12,3 +12,5 @@
 
 pub mod catalog;
 pub mod usage;
+
+pub mod state;

@@ -79,7 +79,8 @@ mod tests {
 
     #[test]
     fn the_same_seed_makes_the_same_ids_and_another_makes_others() {
-        let ids = |seed| (Mint::new([seed; 16]).lower(10), Mint::new([seed; 16]).mixed(40), Mint::new([seed; 16]).uuid());
+        let ids =
+            |seed| (Mint::new([seed; 16]).lower(10), Mint::new([seed; 16]).mixed(40), Mint::new([seed; 16]).uuid());
         assert_eq!(ids(1), ids(1));
         assert_ne!(ids(1), ids(2));
     }
