@@ -1,0 +1,3 @@
+//! Other people's specifications, pure, each fit to be its own crate.
+
+pub mod sigv4;
