@@ -11,6 +11,7 @@
 //! ```
 
 pub mod catalog;
+pub mod cluster;
 pub mod control;
 pub mod spec;
 pub mod state;
