@@ -1,0 +1,354 @@
+//! One body type for everything that flows through a worker, without a box.
+//!
+//! The proxy path moves hyper's own body (`Incoming`), wrapped at most by the lease that gives its backend connection
+//! back to the idle list. A body that comes from another node crosses threads and so arrives through a small channel.
+
+use super::upstream::Lease;
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::future::Future;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, Sleep};
+
+/// Why a body ended before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The connection that carried it failed or was closed.
+    #[error("the connection that carried the body failed")]
+    Wire(#[from] hyper::Error),
+    /// More bytes than the limit allows.
+    #[error("the body is longer than {limit} bytes")]
+    TooLong {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// Another node, or the task that fed the body, stopped before the end.
+    #[error("the body was cut off: {0}")]
+    Cut(String),
+}
+
+/// A request or response body.
+#[derive(Debug, Default)]
+pub enum Body {
+    /// No bytes.
+    #[default]
+    Empty,
+    /// Bytes that are all here; `None` after they were read.
+    Full(Option<Bytes>),
+    /// A body as hyper reads it from a client.
+    Client(ClientBody),
+    /// A backend's body; at its end the connection goes back to the idle list.
+    Backend(BackendBody),
+    /// A body that another thread feeds: a peer's stream.
+    Peer(PeerBody),
+    /// Any of the above with a limit on what may still come.
+    Capped(CappedBody),
+}
+
+impl Body {
+    /// A body of these bytes.
+    pub fn full(bytes: impl Into<Bytes>) -> Body {
+        let bytes = bytes.into();
+        if bytes.is_empty() { Body::Empty } else { Body::Full(Some(bytes)) }
+    }
+
+    /// A body fed from any thread, and its feeder; `frames` frames may wait.
+    pub fn channel(frames: usize) -> (Feeder, Body) {
+        Body::channel_of(frames, None)
+    }
+
+    /// The same with a known length in bytes, so that HTTP/1.1 frames it by Content-Length.
+    pub fn channel_of(frames: usize, length: Option<u64>) -> (Feeder, Body) {
+        let (tx, rx) = mpsc::channel(frames.max(1));
+        (Feeder { tx }, Body::Peer(PeerBody { rx, ended: false, left: length }))
+    }
+
+    /// The same body, failing with `TooLong` after `limit` bytes.
+    pub fn capped(self, limit: u64) -> Body {
+        match self {
+            Body::Empty => Body::Empty,
+            body => Body::Capped(CappedBody { body: Box::new(body), left: limit, limit }),
+        }
+    }
+
+    /// The length in bytes when it is known before reading.
+    pub fn known_len(&self) -> Option<u64> {
+        http_body::Body::size_hint(self).exact()
+    }
+
+    /// Reads to the end, at most `limit` bytes.
+    pub async fn collect(mut self, limit: u64) -> Result<Bytes, BodyError> {
+        match &mut self {
+            Body::Empty => return Ok(Bytes::new()),
+            Body::Full(bytes) => {
+                let bytes = bytes.take().unwrap_or_default();
+                return if bytes.len() as u64 > limit { Err(BodyError::TooLong { limit }) } else { Ok(bytes) };
+            }
+            _ => {}
+        }
+        if self.known_len().is_some_and(|len| len > limit) {
+            return Err(BodyError::TooLong { limit });
+        }
+        let mut first: Option<Bytes> = None;
+        let mut rest: Vec<u8> = Vec::new();
+        let mut total = 0u64;
+        while let Some(frame) = self.next_frame().await {
+            let Ok(data) = frame?.into_data() else { continue };
+            total += data.len() as u64;
+            if total > limit {
+                return Err(BodyError::TooLong { limit });
+            }
+            match (&first, rest.is_empty()) {
+                (None, true) => first = Some(data),
+                (Some(head), true) => {
+                    rest.extend_from_slice(head);
+                    rest.extend_from_slice(&data);
+                }
+                _ => rest.extend_from_slice(&data),
+            }
+        }
+        Ok(if rest.is_empty() { first.unwrap_or_default() } else { rest.into() })
+    }
+
+    /// The next frame, or `None` at the end.
+    pub async fn next_frame(&mut self) -> Option<Result<Frame<Bytes>, BodyError>> {
+        std::future::poll_fn(|cx| http_body::Body::poll_frame(Pin::new(&mut *self), cx)).await
+    }
+}
+
+impl From<Incoming> for Body {
+    fn from(incoming: Incoming) -> Self {
+        ClientBody::watched(incoming, None)
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Body::full(bytes)
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Body::Empty => Poll::Ready(None),
+            Body::Full(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
+            Body::Client(client) => client.poll(cx),
+            Body::Backend(backend) => backend.poll(cx),
+            Body::Peer(peer) => peer.poll(cx),
+            Body::Capped(capped) => capped.poll(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Body::Empty => true,
+            Body::Full(bytes) => bytes.is_none(),
+            Body::Client(client) => client.incoming.is_end_stream(),
+            Body::Backend(backend) => backend.incoming.is_end_stream(),
+            Body::Peer(peer) => peer.ended,
+            Body::Capped(capped) => capped.body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Body::Empty => SizeHint::with_exact(0),
+            Body::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
+            Body::Client(client) => client.incoming.size_hint(),
+            Body::Backend(backend) => backend.incoming.size_hint(),
+            Body::Peer(peer) => peer.left.map_or_else(SizeHint::default, SizeHint::with_exact),
+            Body::Capped(capped) => capped.body.size_hint(),
+        }
+    }
+}
+
+/// A client's request body; when it was read to its end it says so to the connection.
+#[derive(Debug)]
+pub struct ClientBody {
+    incoming: Incoming,
+    whole: Option<Arc<AtomicBool>>,
+}
+
+impl ClientBody {
+    /// Wraps hyper's body; `whole` turns true at its clean end.
+    pub(super) fn watched(incoming: Incoming, whole: Option<Arc<AtomicBool>>) -> Body {
+        if http_body::Body::is_end_stream(&incoming) {
+            return Body::Empty;
+        }
+        Body::Client(ClientBody { incoming, whole })
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        use http_body::Body as _;
+        let polled = Pin::new(&mut self.incoming).poll_frame(cx);
+        let ended = match &polled {
+            Poll::Ready(None) => true,
+            Poll::Ready(Some(Ok(_))) => self.incoming.is_end_stream(),
+            _ => false,
+        };
+        if ended && let Some(whole) = self.whole.take() {
+            whole.store(true, Ordering::Relaxed);
+        }
+        polled.map_err(BodyError::Wire)
+    }
+}
+
+/// A backend's response body and the claim on the connection that carries it.
+#[derive(Debug)]
+pub struct BackendBody {
+    incoming: Incoming,
+    lease: Option<Lease>,
+    until: Instant,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl BackendBody {
+    /// Wraps hyper's body; `lease` is released at its clean end and dropped (closing the connection) otherwise.
+    pub(super) fn wrap(incoming: Incoming, lease: Lease, until: Instant) -> Body {
+        if http_body::Body::is_end_stream(&incoming) {
+            lease.release();
+            return Body::Empty;
+        }
+        Body::Backend(BackendBody { incoming, lease: Some(lease), until, timer: None })
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        use http_body::Body as _;
+        let polled = Pin::new(&mut self.incoming).poll_frame(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(_))) if self.incoming.is_end_stream() => self.finish(),
+            Poll::Ready(None) => self.finish(),
+            Poll::Ready(Some(Err(_))) => self.lease = None,
+            Poll::Ready(_) => {}
+            // Most answers are here with their head: only one that lets us wait costs a timer.
+            Poll::Pending => {
+                let until = self.until;
+                let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+                if timer.as_mut().poll(cx).is_ready() {
+                    self.lease = None;
+                    return Poll::Ready(Some(Err(BodyError::Cut("its time is over".into()))));
+                }
+            }
+        }
+        polled.map_err(BodyError::Wire)
+    }
+
+    fn finish(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.release();
+        }
+    }
+}
+
+/// What a feeder may send.
+#[derive(Debug)]
+enum Fed {
+    Data(Bytes),
+    Trailers(HeaderMap),
+    End,
+    Failed(String),
+}
+
+/// Feeds a body from another thread. Dropping it without `end` makes the body fail: truncation never looks like an end.
+#[derive(Debug, Clone)]
+pub struct Feeder {
+    tx: mpsc::Sender<Fed>,
+}
+
+impl Feeder {
+    /// Hands over bytes, waiting for room; `false` when the reader went away.
+    pub async fn data(&self, bytes: Bytes) -> bool {
+        self.tx.send(Fed::Data(bytes)).await.is_ok()
+    }
+
+    /// Hands over the trailers; `end` must follow.
+    pub async fn trailers(&self, trailers: HeaderMap) -> bool {
+        self.tx.send(Fed::Trailers(trailers)).await.is_ok()
+    }
+
+    /// Says that the body is whole.
+    pub async fn end(self) -> bool {
+        self.tx.send(Fed::End).await.is_ok()
+    }
+
+    /// Says that the body will never be whole.
+    pub async fn fail(self, why: impl Into<String>) -> bool {
+        self.tx.send(Fed::Failed(why.into())).await.is_ok()
+    }
+
+    /// Completes when the reader went away.
+    pub async fn gone(&self) {
+        self.tx.closed().await;
+    }
+}
+
+/// The reading end of a `Feeder`.
+#[derive(Debug)]
+pub struct PeerBody {
+    rx: mpsc::Receiver<Fed>,
+    ended: bool,
+    left: Option<u64>,
+}
+
+impl PeerBody {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let fed = std::task::ready!(self.rx.poll_recv(cx));
+        Poll::Ready(match fed {
+            Some(Fed::Data(bytes)) => {
+                if let Some(left) = &mut self.left {
+                    *left = left.saturating_sub(bytes.len() as u64);
+                }
+                Some(Ok(Frame::data(bytes)))
+            }
+            Some(Fed::Trailers(trailers)) => Some(Ok(Frame::trailers(trailers))),
+            Some(Fed::End) => {
+                self.ended = true;
+                None
+            }
+            Some(Fed::Failed(why)) => {
+                self.ended = true;
+                Some(Err(BodyError::Cut(why)))
+            }
+            None => {
+                self.ended = true;
+                Some(Err(BodyError::Cut("its sender stopped".into())))
+            }
+        })
+    }
+}
+
+/// A body with a limit.
+#[derive(Debug)]
+pub struct CappedBody {
+    body: Box<Body>,
+    left: u64,
+    limit: u64,
+}
+
+impl CappedBody {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = std::task::ready!(http_body::Body::poll_frame(Pin::new(&mut *self.body), cx));
+        if let Some(Ok(frame)) = &polled
+            && let Some(data) = frame.data_ref()
+        {
+            match self.left.checked_sub(data.len() as u64) {
+                Some(left) => self.left = left,
+                None => return Poll::Ready(Some(Err(BodyError::TooLong { limit: self.limit }))),
+            }
+        }
+        Poll::Ready(polled)
+    }
+}

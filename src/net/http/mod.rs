@@ -1,0 +1,26 @@
+//! HTTP at the sockets: workers, listeners, one body type, and the way out to backends.
+//!
+//! A socket is accepted, handed to the least-loaded worker and stays there with all its visits and backend connections;
+//! hyper does all framing, on both sides.
+//!
+//! ```text
+//! listen ─ accept ─→ Workers ─→ conn (TLS, h1 or h2) ─→ Serve ─→ Response<Body>
+//!                                                         └→ Pool (Upstream) ─→ egress ─→ backend
+//! ```
+
+pub mod body;
+pub mod conn;
+pub mod egress;
+pub mod listen;
+pub mod roots;
+mod socket;
+pub mod tls;
+pub mod upstream;
+pub mod worker;
+
+pub use body::{Body, BodyError, Feeder};
+pub use conn::{ConnInfo, HttpLimits, Serve, TlsInfo};
+pub use egress::{Egress, EgressError, EgressPolicy};
+pub use listen::{Listener, ListenOptions};
+pub use upstream::{Pool, Scheme, Target, Upstream, UpstreamError, UpstreamOptions};
+pub use worker::{Job, Workers};

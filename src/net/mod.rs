@@ -1,0 +1,3 @@
+//! The wires: HTTP listeners, workers and backends; QUIC between nodes.
+
+pub mod http;
