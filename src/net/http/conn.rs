@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -21,7 +22,11 @@ use tokio_rustls::TlsAcceptor;
 /// What answers requests. It is cloned for every connection and called on the connection's worker.
 pub trait Serve: Clone + Send + 'static {
     /// Answers one request. Dropping the future means that the client went away.
-    fn serve(&self, request: Request<Body>, conn: Rc<ConnInfo>) -> impl Future<Output = Response<Body>> + 'static;
+    fn serve(
+        self: Rc<Self>,
+        request: Request<Body>,
+        conn: Rc<ConnInfo>,
+    ) -> impl Future<Output = Response<Body>> + 'static;
 }
 
 /// Where a request came in.
@@ -167,10 +172,10 @@ async fn serve_stream<IO, S>(
 {
     let h2 = info.h2;
     let watch = info.watch.clone();
-    let info = Rc::new(info);
+    let (info, service) = (Rc::new(info), Rc::new(service));
     if h2 {
         let serve = service_fn(move |request: Request<Incoming>| {
-            let answer = service.serve(request.map(Body::from), info.clone());
+            let answer = service.clone().serve(request.map(Body::from), info.clone());
             async move { Ok::<_, Infallible>(answer.await) }
         });
         let mut builder = hyper::server::conn::http2::Builder::new(LocalExec);
@@ -188,7 +193,7 @@ async fn serve_stream<IO, S>(
         let visits = watch.clone();
         let serve = service_fn(move |request: Request<Incoming>| {
             let (visit, request) = visits.visit(request);
-            let answer = service.serve(request, info.clone());
+            let answer = service.clone().serve(request, info.clone());
             async move {
                 let answer = answer.await;
                 drop(visit);
@@ -200,8 +205,7 @@ async fn serve_stream<IO, S>(
             .timer(TokioTimer::new())
             .header_read_timeout(Duration::from_millis(limits.head_read_timeout_ms))
             .max_headers(limits.headers)
-            .max_buf_size(limits.head_bytes.max(8192))
-            .pipeline_flush(true);
+            .max_buf_size(limits.head_bytes.max(8192));
         let socket = TokioIo::new(ClientSocket::new(stream, watch.clone()));
         let conn = pin!(builder.serve_connection(socket, serve));
         drive(conn, drain, |conn| conn.graceful_shutdown(), Some(watch)).await;
@@ -226,20 +230,22 @@ async fn drive<C, E>(
         }
     });
     std::future::poll_fn(|cx| {
-        if !asked && (draining.as_mut().poll(cx).is_ready() || watch.as_ref().is_some_and(Watch::wants_end)) {
+        let ended = loop {
+            // Once more after the connection was asked to finish: nothing else would wake it.
+            let polled = conn.as_mut().poll(cx);
+            if asked || polled.is_ready() {
+                break std::task::ready!(polled);
+            }
+            if draining.as_mut().poll(cx).is_pending() && !watch.as_ref().is_some_and(Watch::wants_end) {
+                return Poll::Pending;
+            }
             asked = true;
             finish(conn.as_mut());
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "client connection ended");
         }
-        let polled = conn.as_mut().poll(cx);
-        if !asked && polled.is_pending() && watch.as_ref().is_some_and(Watch::wants_end) {
-            asked = true;
-            finish(conn.as_mut());
-        }
-        match std::task::ready!(polled) {
-            Ok(()) => {}
-            Err(error) => tracing::debug!(%error, "client connection ended"),
-        }
-        std::task::Poll::Ready(())
+        Poll::Ready(())
     })
     .await;
 }

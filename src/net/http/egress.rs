@@ -230,7 +230,9 @@ mod tests {
         ] {
             assert!(policy.refuses(at(bad)).is_some(), "{bad} must be refused");
         }
-        for good in ["10.0.0.1:80", "192.168.1.1:443", "93.184.216.34:80", "[2606:4700::1]:443", "127.0.0.1:1", "[::1]:1"] {
+        for good in
+            ["10.0.0.1:80", "192.168.1.1:443", "93.184.216.34:80", "[2606:4700::1]:443", "127.0.0.1:1", "[::1]:1"]
+        {
             assert_eq!(policy.refuses(at(good)), None, "{good} may be called");
         }
     }

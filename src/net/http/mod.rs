@@ -21,6 +21,6 @@ pub mod worker;
 pub use body::{Body, BodyError, Feeder};
 pub use conn::{ConnInfo, HttpLimits, Serve, TlsInfo};
 pub use egress::{Egress, EgressError, EgressPolicy};
-pub use listen::{Listener, ListenOptions};
+pub use listen::{ListenOptions, Listener};
 pub use upstream::{Pool, Scheme, Target, Upstream, UpstreamError, UpstreamOptions};
 pub use worker::{Job, Workers};

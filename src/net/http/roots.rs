@@ -54,8 +54,7 @@ pub(super) fn client_config(roots: &Roots) -> Result<Arc<ClientConfig>, TlsError
         Roots::Also(pem) => {
             let mut store = system();
             for certificate in CertificateDer::pem_slice_iter(pem) {
-                let certificate =
-                    certificate.map_err(|e| TlsError::Pem { what: "certificate", why: e.to_string() })?;
+                let certificate = certificate.map_err(|e| TlsError::Pem { what: "certificate", why: e.to_string() })?;
                 store.add(certificate)?;
             }
             builder.with_root_certificates(store).with_no_client_auth()

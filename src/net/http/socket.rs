@@ -298,6 +298,9 @@ mod tests {
 
     #[test]
     fn what_follows_the_head_is_not_looked_at() {
-        assert_eq!(flaw(&["POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n", "Content-Length: 1\nTransfer-Encoding: x\n"]), None);
+        assert_eq!(
+            flaw(&["POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n", "Content-Length: 1\nTransfer-Encoding: x\n"]),
+            None
+        );
     }
 }

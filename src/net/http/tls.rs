@@ -34,9 +34,8 @@ pub fn provider() -> Arc<CryptoProvider> {
 /// A chain (leaf first) and its key from PEM text.
 pub fn certified_key(chain_pem: &[u8], key_pem: &[u8]) -> Result<CertifiedKey, TlsError> {
     let pem = |what: &'static str| move |e: rustls::pki_types::pem::Error| TlsError::Pem { what, why: e.to_string() };
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(chain_pem)
-        .collect::<Result<_, _>>()
-        .map_err(pem("certificate"))?;
+    let chain: Vec<CertificateDer<'static>> =
+        CertificateDer::pem_slice_iter(chain_pem).collect::<Result<_, _>>().map_err(pem("certificate"))?;
     if chain.is_empty() {
         return Err(TlsError::Pem { what: "certificate", why: "no certificate in it".into() });
     }

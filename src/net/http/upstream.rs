@@ -87,12 +87,8 @@ impl Target {
     /// The same backend without certificate verification.
     pub fn unverified(&self) -> Target {
         let scheme = if self.0.scheme == Scheme::Http { Scheme::Http } else { Scheme::HttpsUnverified };
-        let parts = TargetParts {
-            scheme,
-            host: self.0.host.clone(),
-            port: self.0.port,
-            authority: self.0.authority.clone(),
-        };
+        let parts =
+            TargetParts { scheme, host: self.0.host.clone(), port: self.0.port, authority: self.0.authority.clone() };
         Target(Arc::new(parts))
     }
 

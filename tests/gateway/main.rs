@@ -1,0 +1,6 @@
+//! The gateway from its sockets: real listeners and backends on loopback, one module per concern.
+
+mod backends;
+mod listener;
+mod pool;
+mod sockets;
