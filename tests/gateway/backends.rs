@@ -20,8 +20,6 @@ pub(crate) enum Act {
     Hang,
     /// Writes these bytes, then hangs until the caller goes away.
     SayAndHang(Vec<u8>),
-    /// Closes without a word.
-    Close,
 }
 
 /// What a backend saw.
@@ -138,7 +136,6 @@ async fn serve(
                 let _ = socket.write_all(&bytes).await;
                 return;
             }
-            Act::Close => return,
             Act::Hang => return hang(&mut socket, &seen).await,
             Act::SayAndHang(bytes) => {
                 let _ = socket.write_all(&bytes).await;
