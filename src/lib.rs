@@ -13,6 +13,7 @@
 pub mod catalog;
 pub mod cluster;
 pub mod control;
+pub mod edge;
 pub mod net;
 pub mod spec;
 pub mod state;

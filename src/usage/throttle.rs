@@ -92,9 +92,9 @@ impl Gcra {
 
     /// Gives back a token that was taken for a request which a later check refused.
     pub fn give_back(&self, throttle: &Throttle) {
-        let _ = self.tat.fetch_update(Ordering::AcqRel, Ordering::Acquire, |tat| {
-            Some(tat.saturating_sub(throttle.interval))
-        });
+        let _ = self
+            .tat
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |tat| Some(tat.saturating_sub(throttle.interval)));
     }
 
     /// Whether the bucket is full at `now_ns`: then it says no more than a new one does and may be dropped.

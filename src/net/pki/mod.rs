@@ -1,0 +1,9 @@
+//! The cluster's certificates: a CA of its own, node certificates with the node id in their name, key files.
+
+mod ca;
+mod files;
+mod gateway;
+
+pub use ca::{ClusterCa, NodeKey, PkiError, certificate_from_pem, certificate_pem, node_id_of, node_name, spki_sha256};
+pub use files::{read_private, write_private};
+pub use gateway::gateway_certificate;
