@@ -1,7 +1,5 @@
-//! The wires: HTTP listeners, workers and backends; QUIC between nodes.
+//! The wires: HTTP listeners, workers and backends; the QUIC endpoint between nodes; the cluster's certificates.
 
 pub mod http;
-//! The wires: the QUIC endpoint between nodes, and the cluster's certificates.
-
 pub mod peer;
 pub mod pki;
