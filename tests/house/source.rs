@@ -2,13 +2,13 @@
 
 /// One token and the line it stands on, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Token<'a> {
+pub(crate) struct Token<'a> {
     pub text: &'a str,
     pub line: usize,
 }
 
 impl Token<'_> {
-    pub fn is_name(&self) -> bool {
+    pub(crate) fn is_name(&self) -> bool {
         self.text.starts_with(|c: char| c.is_alphabetic() || c == '_')
     }
 }
@@ -98,7 +98,7 @@ fn literal(rest: &str) -> Option<usize> {
 
 /// A path as written, its `{…}` groups spread out: `use a::{b, c::d}` gives `a::b` and `a::c::d`.
 #[derive(Debug)]
-pub struct Named<'a> {
+pub(crate) struct Named<'a> {
     pub path: Vec<&'a str>,
     pub line: usize,
     /// Inline modules around it, inside this file.
@@ -109,7 +109,7 @@ pub struct Named<'a> {
 
 /// What one file names and declares.
 #[derive(Debug, Default)]
-pub struct Seen<'a> {
+pub(crate) struct Seen<'a> {
     pub names: Vec<Named<'a>>,
     /// Modules that are declared here for tests only, with their inline parents.
     pub test_modules: Vec<Vec<&'a str>>,
@@ -119,7 +119,7 @@ pub struct Seen<'a> {
 }
 
 /// Reads a file once and keeps what the rules ask about.
-pub fn see(text: &str) -> Seen<'_> {
+pub(crate) fn see(text: &str) -> Seen<'_> {
     let tokens = tokens(text);
     let mut seen = Seen::default();
     let mut open: Vec<(&str, usize, bool)> = Vec::new();

@@ -1,0 +1,180 @@
+//! What must hold while nodes die: real processes, killed with SIGKILL under load and started again over what they left.
+//!
+//! Clients keep asking every node, administrators keep writing through every node, and a quota is being spent. Checked
+//! at the end: nothing acknowledged is gone, nothing retried happened twice, nobody who asked a living node was failed,
+//! and not one request more than the quota was let through.
+
+#[path = "../nodes/mod.rs"]
+mod nodes;
+
+mod load;
+
+use load::{Load, Writers};
+use nodes::{Cluster, START, wait_for};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-southeast-2"];
+/// Small enough to run out during the test, so that exactness is tried at the edge.
+const QUOTA: u64 = 600;
+
+/// An API that every region serves: `/free` for everybody, `/keyed` behind a key with a quota.
+struct Served {
+    api: String,
+    plan: String,
+    key: String,
+    key_value: String,
+}
+
+fn method(cluster: &Cluster, api: &str, root: &str, part: &str, keyed: bool) {
+    let resources = format!("/restapis/{api}/resources");
+    let made = cluster.must(0, "POST", &format!("{resources}/{root}"), &json!({"pathPart": part}).to_string(), 201);
+    let method = format!("{resources}/{}/methods/GET", made["id"].as_str().expect("a resource id"));
+    let put = |path: &str, body: Value| cluster.must(0, "PUT", &format!("{method}{path}"), &body.to_string(), 201);
+    put("", json!({"authorizationType": "NONE", "apiKeyRequired": keyed}));
+    put("/responses/200", json!({}));
+    put("/integration", json!({"type": "MOCK", "requestTemplates": {"application/json": "{\"statusCode\": 200}"}}));
+    put("/integration/responses/200", json!({"responseTemplates": {"application/json": "{\"here\":true}"}}));
+}
+
+fn serve(cluster: &Cluster) -> Served {
+    let text = |value: &Value, member: &str| {
+        value[member].as_str().unwrap_or_else(|| panic!("{member} in {value}")).to_owned()
+    };
+    let tags = json!({"name": "faults", "tags": {"meridian:regions": "*"}});
+    let made = cluster.must(0, "POST", "/restapis", &tags.to_string(), 201);
+    let (api, root) = (text(&made, "id"), text(&made, "rootResourceId"));
+    method(cluster, &api, &root, "free", false);
+    method(cluster, &api, &root, "keyed", true);
+    cluster.must(0, "POST", &format!("/restapis/{api}/deployments"), r#"{"stageName":"prod"}"#, 201);
+    let key = cluster.must(0, "POST", "/apikeys", r#"{"name":"client","enabled":true}"#, 201);
+    let plan = json!({
+        "name": "counted",
+        "apiStages": [{"apiId": api, "stage": "prod"}],
+        "quota": {"limit": QUOTA, "period": "MONTH"},
+    });
+    let plan = cluster.must(0, "POST", "/usageplans", &plan.to_string(), 201);
+    let member = json!({"keyId": key["id"], "keyType": "API_KEY"});
+    cluster.must(0, "POST", &format!("/usageplans/{}/keys", text(&plan, "id")), &member.to_string(), 201);
+    Served { api, plan: text(&plan, "id"), key: text(&key, "id"), key_value: text(&key, "value") }
+}
+
+/// Every item of a list of the control plane, page by page.
+fn list(cluster: &Cluster, node: usize, path: &str) -> Vec<Value> {
+    let (mut items, mut position) = (Vec::new(), String::new());
+    loop {
+        let page = cluster.must(node, "GET", &format!("{path}?limit=500{position}"), "", 200);
+        items.extend(page["item"].as_array().cloned().unwrap_or_default());
+        match page["position"].as_str() {
+            Some(next) => position = format!("&position={next}"),
+            None => return items,
+        }
+    }
+}
+
+#[test]
+fn nothing_is_lost_doubled_or_failed_when_each_node_in_turn_is_killed_under_load() {
+    let mut cluster = Cluster::start(&REGIONS);
+    let served = serve(&cluster);
+    let addresses: Vec<_> = cluster.nodes.iter().map(|node| node.listen).collect();
+    let load = Load::start(&addresses, &served.api, &served.key_value);
+    let writers = Writers::start(&addresses, &cluster.token, REGIONS[0]);
+    load.wait_answers_everywhere(20);
+    writers.wait_acknowledged(10);
+
+    for victim in 0..cluster.nodes.len() {
+        let leader = cluster.leader((victim + 1) % 3);
+        println!("killing {} (the leader is {leader:?})", cluster.nodes[victim].name);
+        load.expect_down(victim);
+        cluster.nodes[victim].kill_9();
+        load.wait_answers_everywhere(30);
+        writers.wait_acknowledged(10);
+        cluster.nodes[victim].restart();
+        load.expect_up(victim);
+        load.wait_answers_everywhere(30);
+        writers.wait_acknowledged(10);
+        cluster.wait_voters(3);
+    }
+
+    let written = writers.stop();
+    let answered = load.stop();
+    assert!(answered.failures.is_empty(), "clients of living nodes were failed:\n{}", answered.failures.join("\n"));
+    assert!(written.failures.is_empty(), "writes were refused:\n{}", written.failures.join("\n"));
+    println!("{} writes, {} free and {} counted answers", written.names.len(), answered.free, answered.counted);
+
+    for node in 0..cluster.nodes.len() {
+        let names: Vec<String> = list(&cluster, node, "/restapis")
+            .iter()
+            .filter_map(|api| api["name"].as_str().filter(|name| name.starts_with("write-")).map(str::to_owned))
+            .collect();
+        for name in &written.names {
+            let count = names.iter().filter(|known| *known == name).count();
+            assert_eq!(count, 1, "{name} was acknowledged once and is there {count} times, seen from node {node}");
+        }
+    }
+    assert!(answered.counted > 0, "no counted request was let through");
+    assert!(answered.counted <= QUOTA, "{} requests passed a quota of {QUOTA}", answered.counted);
+    // What clients were given is on the books: the remainder that the cluster shows does not hide one of them.
+    let day = today(&cluster);
+    let usage = format!("/usageplans/{}/usage?startDate={day}&endDate={day}&keyId={}", served.plan, served.key);
+    wait_for(&format!("usage to show {} of {QUOTA} as spent", answered.counted), START, || {
+        let shown = cluster.must(0, "GET", &usage, "", 200);
+        let remaining = shown["values"][&served.key].as_array()?.last()?[1].as_u64()?;
+        (remaining + answered.counted <= QUOTA).then_some(())
+    });
+}
+
+/// The day by the node's own clock, as `YYYY-MM-DD`.
+fn today(cluster: &Cluster) -> String {
+    let answer = cluster.admin(0, "GET", "/account", "").expect("an answer");
+    let date = answer.header("date").map(str::to_owned);
+    let parsed = date.as_deref().and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+    parsed.map_or_else(
+        || jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
+        |at| at.strftime("%Y-%m-%d").to_string(),
+    )
+}
+
+#[test]
+fn without_a_quorum_every_node_serves_what_it_had_even_after_a_restart() {
+    let mut cluster = Cluster::start(&REGIONS);
+    let served = serve(&cluster);
+    let ask = |cluster: &Cluster, node: usize| {
+        let path = format!("/_aws/execute-api/{}/prod/free", served.api);
+        nodes::http::get(cluster.nodes[node].listen.gateway_http, &path, &[]).map(|answer| answer.status).ok()
+    };
+    for node in 0..3 {
+        wait_for(&format!("node {node} to serve"), START, || ask(&cluster, node).filter(|status| *status == 200));
+    }
+    cluster.nodes[1].kill_9();
+    cluster.nodes[2].kill_9();
+    for _ in 0..50 {
+        assert_eq!(ask(&cluster, 0), Some(200), "a node without a quorum stopped serving");
+    }
+    let refused = cluster.admin(0, "POST", "/restapis", r#"{"name":"nobody agrees"}"#).expect("an answer, not silence");
+    assert!(refused.status >= 500, "a write without a quorum: {} {}", refused.status, refused.text());
+    let stale = [("x-meridian-consistency", "stale")];
+    let read = cluster.admin_with(0, "GET", &format!("/restapis/{}", served.api), "", &stale).expect("an answer");
+    assert_eq!(read.status, 200, "a stale read needs no quorum: {}", read.text());
+
+    cluster.nodes[0].kill_9();
+    cluster.nodes[0].restart();
+    wait_for("the lonely node to serve after its restart", Duration::from_secs(20), || {
+        ask(&cluster, 0).filter(|status| *status == 200)
+    });
+
+    cluster.nodes[1].restart();
+    cluster.nodes[2].restart();
+    wait_for("writes with a quorum again", START, || {
+        let answer = cluster.admin(1, "POST", "/restapis", r#"{"name":"all agree"}"#).ok()?;
+        (answer.status == 201).then_some(())
+    });
+    for node in 0..3 {
+        assert_eq!(ask(&cluster, node), Some(200), "node {node}");
+    }
+    let names: Vec<Value> = list(&cluster, 2, "/restapis").into_iter().map(|api| api["name"].clone()).collect();
+    assert!(
+        !names.contains(&json!("nobody agrees")) || refused.status == 504,
+        "a refused write came to pass: {names:?}"
+    );
+}
