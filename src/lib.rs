@@ -12,6 +12,7 @@
 
 pub mod catalog;
 pub mod cluster;
+pub mod config;
 pub mod control;
 pub mod edge;
 pub mod net;

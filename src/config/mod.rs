@@ -1,0 +1,17 @@
+//! What an operator sets for one node: a TOML file, variables and flags, the later ones stronger; parsed once.
+//!
+//! ```text
+//! file (unknown keys are errors) ─┐
+//! MERIDIAN_* and flags (cli) ─────┴─ Settings, field by field ──▶ NodeConfig (checked: what listens, where, with what)
+//! ```
+
+mod listen;
+mod resolve;
+mod settings;
+
+pub use listen::Listen;
+pub use resolve::{ConfigError, NodeConfig, Profile, TlsFiles};
+pub use settings::{AwsSettings, ClusterSettings, EgressSettings, ListenSettings, Settings, TlsSettings};
+
+#[cfg(test)]
+mod tests;

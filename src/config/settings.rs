@@ -1,0 +1,128 @@
+//! The settings as somebody wrote them: every one may be absent, and a stronger source overrides a weaker one.
+
+use super::Listen;
+use serde::Deserialize;
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+/// A node file, or what flags and variables say. Names are those of the file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Where the node keeps everything.
+    pub data: Option<PathBuf>,
+    /// Its name in the cluster.
+    pub name: Option<String>,
+    /// Where it stands.
+    pub region: Option<String>,
+    /// Suffix of the hosts that name an API.
+    pub domain: Option<String>,
+    /// The first account, twelve digits.
+    pub account: Option<String>,
+    /// `generous` or `strict`.
+    pub profile: Option<String>,
+    /// What listens where.
+    pub listen: ListenSettings,
+    /// Certificates of the gateway.
+    pub tls: TlsSettings,
+    /// AWS services that integrations call.
+    pub aws: AwsSettings,
+    /// Where integrations may go.
+    pub egress: EgressSettings,
+    /// Proxies whose `X-Forwarded-For` is believed, as addresses.
+    pub trusted_proxies: Option<Vec<std::net::IpAddr>>,
+    /// The cluster that this node belongs to.
+    pub cluster: ClusterSettings,
+}
+
+/// `[listen]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ListenSettings {
+    /// Client traffic, plain.
+    pub gateway_http: Option<Listen>,
+    /// Client traffic, TLS.
+    pub gateway_https: Option<Listen>,
+    /// Control plane and cluster admin.
+    pub admin: Option<Listen>,
+    /// QUIC between nodes.
+    pub peers: Option<Listen>,
+    /// Authoritative DNS.
+    pub dns: Option<Listen>,
+    /// Where other nodes reach the peers listener.
+    pub advertise: Option<SocketAddr>,
+}
+
+/// `[tls]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TlsSettings {
+    /// Certificate chain, PEM.
+    pub cert: Option<PathBuf>,
+    /// Its private key, PEM.
+    pub key: Option<PathBuf>,
+}
+
+/// `[aws]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AwsSettings {
+    /// Default endpoint for every service.
+    pub endpoint: Option<String>,
+    /// Endpoints by service.
+    pub endpoints: BTreeMap<String, String>,
+}
+
+/// `[egress]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EgressSettings {
+    /// Addresses or networks (`10.0.0.0/8`) that integrations may reach although they are refused by default.
+    pub allow: Option<Vec<String>>,
+}
+
+/// `[cluster]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClusterSettings {
+    /// The cluster's id: a node with an empty data directory then refuses to found another one.
+    pub id: Option<String>,
+}
+
+impl Settings {
+    /// The settings of a node file.
+    ///
+    /// # Errors
+    /// The TOML parser's words, with line and key: unknown keys are errors.
+    pub fn from_toml(text: &str) -> Result<Self, toml::de::Error> {
+        toml::from_str(text)
+    }
+
+    /// These settings, where `stronger` says nothing.
+    #[must_use]
+    pub fn overridden_by(self, stronger: Self) -> Self {
+        Self {
+            data: stronger.data.or(self.data),
+            name: stronger.name.or(self.name),
+            region: stronger.region.or(self.region),
+            domain: stronger.domain.or(self.domain),
+            account: stronger.account.or(self.account),
+            profile: stronger.profile.or(self.profile),
+            listen: ListenSettings {
+                gateway_http: stronger.listen.gateway_http.or(self.listen.gateway_http),
+                gateway_https: stronger.listen.gateway_https.or(self.listen.gateway_https),
+                admin: stronger.listen.admin.or(self.listen.admin),
+                peers: stronger.listen.peers.or(self.listen.peers),
+                dns: stronger.listen.dns.or(self.listen.dns),
+                advertise: stronger.listen.advertise.or(self.listen.advertise),
+            },
+            tls: TlsSettings { cert: stronger.tls.cert.or(self.tls.cert), key: stronger.tls.key.or(self.tls.key) },
+            aws: AwsSettings {
+                endpoint: stronger.aws.endpoint.or(self.aws.endpoint),
+                endpoints: self.aws.endpoints.into_iter().chain(stronger.aws.endpoints).collect(),
+            },
+            egress: EgressSettings { allow: stronger.egress.allow.or(self.egress.allow) },
+            trusted_proxies: stronger.trusted_proxies.or(self.trusted_proxies),
+            cluster: ClusterSettings { id: stronger.cluster.id.or(self.cluster.id) },
+        }
+    }
+}
