@@ -8,6 +8,7 @@
 //! Two groups (`config` on every node, `usage` on voters) are hosted by the same code over one transport; each has its
 //! own log file with one writer thread, and its own state file.
 
+pub mod admin;
 mod call;
 mod error;
 mod handle;

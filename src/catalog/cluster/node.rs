@@ -31,6 +31,8 @@ pub struct Node {
     /// SHA-256 of its certificate's public key: a peer with another key is refused.
     #[serde(with = "serde_bytes")]
     pub spki_sha256: Vec<u8>,
+    /// SHA-256 of its admin token, hexadecimal: the credentials that go when the node goes.
+    pub admin_token_sha256: String,
     /// What it is meant to be.
     pub role: NodeRole,
     /// Its replica id in the `config` group; 0 until drawn, new at every promotion.
