@@ -169,15 +169,13 @@ impl CutBody {
         self.facts.clone()
     }
 
-    /// Takes the END that follows the head of a visit without a body, if it is there already (it comes in the same
-    /// packet), so that dropping the body later tells nobody anything.
-    pub(super) fn settle(&mut self, cx: &mut Context<'_>) {
-        if self.left == Some(0)
-            && !self.ended
-            && let Poll::Ready(Ok(Piece::Frame(frame::END, _))) = self.reader.poll_piece(cx)
-        {
-            self.end(cx);
+    /// Takes the END of an empty body, which comes in the same packet as the head, so that dropping the body later
+    /// tells nobody anything, and its facts are there.
+    pub(super) fn poll_settled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.left == Some(0) && !self.ended {
+            let _ = ready!(self.poll_body(cx));
         }
+        Poll::Ready(())
     }
 
     fn end(&mut self, cx: &mut Context<'_>) {

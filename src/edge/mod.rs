@@ -6,13 +6,22 @@
 //! Both bodies stream under the stream's back-pressure; who goes away is noticed on the other side at once.
 
 mod body;
+mod choose;
 mod error;
+mod forward;
+mod health;
+mod latency;
+mod nodes;
 mod outflow;
+pub mod probe;
 mod replay;
 mod serve;
 pub mod wire;
 
 pub use body::{CutBody, Facts};
 pub use error::CutError;
+pub use forward::{Answer, Failed, ForwardError, Forwarded, Forwarder};
+pub use health::NodeState;
+pub use nodes::{Choice, NodeView, Nodes};
 pub use replay::Replay;
 pub use serve::{Outcome, Receiver, Reply, Resume, Served, Visit};

@@ -236,7 +236,7 @@ impl Receiver {
 impl PeerHandler for Receiver {
     fn handle(&self, from: u64, _group: u8, send: SendStream, recv: RecvStream) -> BoxFuture<'static, ()> {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        let reply = Reply {
+        let mut reply = Reply {
             sink: Sink::new(send, code::DIED),
             arrived: Instant::now(),
             node: self.node,
@@ -257,11 +257,10 @@ impl PeerHandler for Receiver {
             }
             let mut body = CutBody::new(reader, head.body, code::ANSWERED_EARLY);
             poll_fn(|cx| {
-                body.settle(cx);
+                let _ = body.poll_settled(cx);
                 Poll::Ready(())
             })
             .await;
-            let mut reply = reply;
             reply.arrived = Instant::now();
             if let Err(visit) = resume.resume(Visit { from, head, body, reply }) {
                 let text = "no room for more visits".to_string();

@@ -101,6 +101,11 @@ impl PeerError {
         )
     }
 
+    /// Whether a reset's code says that the multiplexer there did not hand the stream to any handler.
+    pub fn unread(raw: u32) -> bool {
+        matches!(raw, code::VERSION | code::KIND)
+    }
+
     pub(super) fn of_code(raw: VarInt) -> Self {
         match u32::try_from(raw.into_inner()) {
             Ok(code::VERSION) => PeerError::UnknownVersion,

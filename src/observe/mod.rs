@@ -1,0 +1,3 @@
+//! What is measured: one file per room that measures. A sink that knows nobody.
+
+pub mod edge;
