@@ -1,6 +1,225 @@
 //! The administrator's walk: authenticate → table row → bind → permit → run → propose → render.
+//!
+//! The table (`table.rs`, generated) knows the wire, a catalog struct the noun, a function in `v1/` the verb. A write runs
+//! on the leader, in [`Evaluator`]; a read runs here, on rows that are not older than the call.
 
+mod authenticate;
+pub mod bind;
+mod call;
+pub mod door;
+mod evaluator;
+mod fault;
+mod headers;
 pub mod model;
+pub mod page;
+pub mod patch;
+pub mod render;
+mod replica;
 pub mod router;
 #[rustfmt::skip]
 pub mod table;
+mod usage_book;
+pub mod v1;
+pub mod wire;
+
+pub use authenticate::Principal;
+pub use call::{Call, Effect, Pure, Reply, Run, Scene, Verb};
+pub use evaluator::{Evaluator, ROOM, run};
+pub use fault::Fault;
+pub use replica::Replica;
+pub use usage_book::{UsageBook, UsageFacts, UsageQuestion};
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+
+use crate::catalog::cluster::Node;
+use crate::catalog::{AccountId, Mint, Region};
+use crate::cluster::Stamp;
+use crate::state::Scope;
+use headers::{DEADLINE, MIN_INDEX_WAIT, Wishes};
+use render::Answer;
+
+/// Hides the secrets of rows under the cluster's key (foundations §8.3); `node` fills it in.
+pub trait Seal: Send + Sync {
+    /// Seals a secret. The same secret and seed give the same bytes.
+    fn seal(&self, secret: &[u8], seed: [u8; 16]) -> Vec<u8>;
+    /// Opens what was sealed; `None` for what this node has no key for.
+    fn open(&self, sealed: &[u8]) -> Option<Vec<u8>>;
+    /// The index of a secret: an HMAC, so that a look-up needs no opening.
+    fn index(&self, secret: &[u8]) -> [u8; 32];
+}
+
+/// What the walk must know of its node.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Any credentials will do.
+    pub dev: bool,
+    /// The account of `--account`: whose things the admin token and development calls touch.
+    pub account: AccountId,
+    /// This node's region, where a call names none.
+    pub region: Region,
+    /// Names that the listener answers to.
+    pub names: door::Names,
+    /// SHA-256 of this node's `admin-token`.
+    pub admin_token_sha256: Option<[u8; 32]>,
+    /// The largest body, bytes (AWS: 6 MiB for an import; ours 10).
+    pub max_body_bytes: usize,
+}
+
+/// Where and when a request came, given by the listener.
+#[derive(Clone, Copy, Debug)]
+pub struct Visit {
+    /// Who connected.
+    pub peer: SocketAddr,
+    /// The address that was reached.
+    pub local: SocketAddr,
+    /// Our clock, milliseconds since 1970.
+    pub now_ms: i64,
+    /// Fresh randomness.
+    pub seed: [u8; 16],
+}
+
+/// The control plane of a node.
+pub struct Control {
+    replica: Arc<dyn Replica>,
+    seal: Arc<dyn Seal>,
+    book: Arc<dyn UsageBook>,
+    settings: Settings,
+}
+
+impl Control {
+    /// A control plane over a replica.
+    pub fn new(
+        replica: Arc<dyn Replica>,
+        seal: Arc<dyn Seal>,
+        book: Arc<dyn UsageBook>,
+        settings: Settings,
+    ) -> Control {
+        Control { replica, seal, book, settings }
+    }
+
+    /// Answers a request of AWS's namespace, always.
+    pub async fn handle(&self, request: &Request<Bytes>, visit: &Visit) -> Response<Bytes> {
+        let request_id = Mint::new(visit.seed).uuid();
+        let answer = self.walk(request, visit, &request_id).await.unwrap_or_else(|fault| {
+            evaluator::log(&fault);
+            Answer::from(fault)
+        });
+        answer.into_response(&request_id)
+    }
+
+    /// Whether a request may speak to this listener, and who sends it: for the cluster admin API and the console.
+    pub fn admit(&self, request: &Request<Bytes>, visit: &Visit) -> Result<Principal, Fault> {
+        door::admit(request, &self.settings.names, visit.local)?;
+        if request.body().len() > self.settings.max_body_bytes {
+            let limit = self.settings.max_body_bytes;
+            let text = format!("The request body is longer than {limit} bytes");
+            return Err(Fault::new("RequestEntityTooLargeException", 413, text));
+        }
+        authenticate::authenticate(request, &self.replica.world(), &*self.seal, &self.settings, visit.now_ms)
+    }
+
+    async fn walk(&self, request: &Request<Bytes>, visit: &Visit, request_id: &str) -> Result<Answer, Fault> {
+        let who = self.admit(request, visit)?;
+        let wishes = headers::wishes(request.headers())?;
+        let call = call_of(request, &who)?;
+        let verb = evaluator::verb(&call)?;
+        self.permit(&who)?;
+        self.catch_up(&wishes).await?;
+        match verb.effect {
+            Effect::Read => self.read(&call, verb, visit, &wishes).await,
+            _ if matches!(verb.run, Run::Usage { .. }) => self.read(&call, verb, visit, &wishes).await,
+            _ => self.write(&call, &who, request, request_id, &wishes).await,
+        }
+    }
+
+    /// A call for a region without nodes would make things that nobody serves.
+    fn permit(&self, who: &Principal) -> Result<(), Fault> {
+        let nodes = self.replica.world().list::<Node>(&Scope::cluster(), "")?;
+        let mut regions: Vec<&str> = nodes.iter().map(|(_, node)| node.region.as_str()).collect();
+        regions.sort_unstable();
+        regions.dedup();
+        if self.settings.dev || regions.is_empty() || regions.contains(&who.region.as_str()) {
+            return Ok(());
+        }
+        let text =
+            format!("No node of this cluster is in the region {}. It has nodes in: {}", who.region, regions.join(", "));
+        Err(Fault::bad_request(text))
+    }
+
+    async fn catch_up(&self, wishes: &Wishes) -> Result<(), Fault> {
+        if let Some((epoch, index)) = wishes.min_index {
+            headers::check_epoch(epoch, headers::epoch(&self.replica.world()))?;
+            self.replica.wait_activated(index, MIN_INDEX_WAIT).await?;
+        }
+        Ok(())
+    }
+
+    async fn read(&self, call: &Call, verb: &Verb, visit: &Visit, wishes: &Wishes) -> Result<Answer, Fault> {
+        if !wishes.stale {
+            self.replica.read_barrier(DEADLINE).await?;
+        }
+        let world = self.replica.world();
+        let stamp = Stamp { time_ms: visit.now_ms, seed: visit.seed };
+        let scene = Scene { call, world: &world, stamp, seal: &*self.seal };
+        let reply = match verb.run {
+            Run::Pure(_) => run(&scene)?.2,
+            Run::Usage { ask, tell } => tell(&scene, &self.book.ask(ask(&scene)?).await?)?,
+        };
+        let mut answer = Answer::of(reply, call.operation.status);
+        headers::stamp(&mut answer, &world, world.seq().min(self.replica.activated()));
+        Ok(answer)
+    }
+
+    async fn write(
+        &self,
+        call: &Call,
+        who: &Principal,
+        request: &Request<Bytes>,
+        request_id: &str,
+        wishes: &Wishes,
+    ) -> Result<Answer, Fault> {
+        let proposal = headers::proposal(call, who, request.headers(), request_id)?;
+        let deadline =
+            if matches!(wishes.wait, crate::cluster::Wait::All { .. }) { headers::WAIT_ALL } else { DEADLINE };
+        let done = self.replica.propose(proposal, deadline, wishes.wait).await?;
+        let mut answer = wire::decode_answer(&done.reply)?;
+        headers::stamp(&mut answer, &self.replica.world(), done.index);
+        if done.lagging > 0 {
+            answer.header("x-meridian-lagging", done.lagging.to_string());
+            if matches!(wishes.wait, crate::cluster::Wait::All { .. }) && answer.error.is_none() {
+                answer.status = 202;
+            }
+        }
+        Ok(answer)
+    }
+}
+
+/// Table row and bind.
+fn call_of(request: &Request<Bytes>, who: &Principal) -> Result<Call, Fault> {
+    let query = router::query(request.uri().query().unwrap_or_default());
+    let route =
+        query.and_then(|query| Ok((router::route(request.method().as_str(), request.uri().path(), &query)?, query)));
+    let (route, query) = route.map_err(|none| match none {
+        router::NoRoute::Unknown => Fault::new(
+            "UnknownOperationException",
+            404,
+            "Unknown operation: no operation of API Gateway has this method and path",
+        ),
+        router::NoRoute::Malformed => Fault::bad_request("The path or the query is not percent-encoded UTF-8"),
+    })?;
+    if v1::verb(route.operation).is_none() {
+        return Err(Fault::not_implemented(route.operation.name));
+    }
+    let (input, body) = bind::bind(&route, &query, request.headers(), request.body())?;
+    let Principal { account, region, access_key } = who.clone();
+    Ok(Call { operation: route.operation, account, region, caller: access_key, input, body })
+}
+
+/// Whether the walk answers for a path.
+pub fn is_ours(path: &str) -> bool {
+    router::is_aws(path)
+}

@@ -1,0 +1,69 @@
+//! The control room's side of cluster's evaluator: a call's bytes in, effects and an answer's bytes out.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::call::{Effect, Run};
+use super::render::Answer;
+use super::{Call, Fault, Reply, Scene, Seal, v1, wire};
+use crate::cluster::{self, Evaluate, Evaluated, Stamp};
+use crate::state::{Ops, World};
+
+/// The number of this room in [`cluster::Call::room`].
+pub const ROOM: u8 = 1;
+
+/// Runs operations on the leader.
+pub struct Evaluator {
+    seal: Arc<dyn Seal>,
+}
+
+impl Evaluator {
+    /// An evaluator that hides secrets with this seal.
+    pub fn new(seal: Arc<dyn Seal>) -> Evaluator {
+        Evaluator { seal }
+    }
+}
+
+impl Evaluate for Evaluator {
+    fn evaluate(&self, call: &cluster::Call, world: &World, stamp: &Stamp) -> Evaluated {
+        let outcome = wire::decode_call(&call.payload).and_then(|call| {
+            let (effect, ops, reply) = run(&Scene { call: &call, world, stamp: *stamp, seal: &*self.seal })?;
+            Ok((effect, ops, Answer::of(reply, call.operation.status)))
+        });
+        let (effect, ops, answer) = outcome.unwrap_or_else(|fault| {
+            log(&fault);
+            (Effect::Read, Ops::new(), Answer::from(fault))
+        });
+        // An answer too large for the wire becomes a small one, and nothing happens.
+        match wire::encode_answer(&answer) {
+            Ok(reply) => Evaluated { ops: ops.0, reply, touches_serving: effect == Effect::Serving },
+            Err(fault) => {
+                let reply = wire::encode_answer(&Answer::from(fault)).unwrap_or_default();
+                Evaluated { ops: Vec::new(), reply, touches_serving: false }
+            }
+        }
+    }
+}
+
+/// The verb of a call, or NotImplemented.
+pub(super) fn verb(call: &Call) -> Result<&'static super::Verb, Fault> {
+    v1::verb(call.operation).ok_or_else(|| Fault::not_implemented(call.operation.name))
+}
+
+/// Runs a pure operation. A panic in it is a mistake of ours: it is caught here and costs this call alone.
+pub fn run(scene: &Scene<'_>) -> Result<(Effect, Ops, Reply), Fault> {
+    let verb = verb(scene.call)?;
+    let Run::Pure(operation) = verb.run else {
+        return Err(Fault::internal(format!("{} is not run by the evaluator", verb.name)));
+    };
+    let outcome = catch_unwind(AssertUnwindSafe(|| operation(scene)));
+    let (ops, reply) = outcome.unwrap_or_else(|_| Err(Fault::internal(format!("{} panicked", verb.name))))?;
+    Ok((verb.effect, ops, reply))
+}
+
+/// Logs what the client must not read.
+pub(super) fn log(fault: &Fault) {
+    if let Some(cause) = &fault.cause {
+        tracing::error!(name = fault.name, status = fault.status, cause, "admin call failed");
+    }
+}

@@ -1,0 +1,51 @@
+//! Pages of a list: `limit` (25, at most 500) and an opaque `position`.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+
+use super::render::Object;
+use super::{Call, Fault, Reply};
+
+const DEFAULT: usize = 25;
+const MOST: usize = 500;
+
+/// One page of rows that are in the order of their keys.
+#[derive(Debug)]
+pub struct Page<T> {
+    /// The rows of this page.
+    pub rows: Vec<(String, T)>,
+    /// Where the next page begins; absent on the last one.
+    pub position: Option<String>,
+}
+
+/// Cuts the page that the call's `limit` and `position` ask for out of rows in key order.
+///
+/// A limit of nothing, or none that makes sense, is the default, as API Gateway tolerates it.
+/// # Errors
+/// BadRequest for a position that we did not give.
+pub fn cut<T>(call: &Call, rows: Vec<(String, T)>) -> Result<Page<T>, Fault> {
+    let asked = call.number("limit").and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0);
+    let limit = asked.unwrap_or(DEFAULT).min(MOST);
+    let after = match call.text("position").filter(|p| !p.is_empty()) {
+        Some(position) => {
+            let bytes = URL_SAFE_NO_PAD.decode(position).ok();
+            let key = bytes.and_then(|b| String::from_utf8(b).ok());
+            Some(key.ok_or_else(|| Fault::bad_request("Invalid position parameter"))?)
+        }
+        None => None,
+    };
+    let mut rest = rows.into_iter().filter(|(key, _)| after.as_ref().is_none_or(|after| key > after));
+    let rows: Vec<_> = rest.by_ref().take(limit).collect();
+    let more = rest.next().is_some();
+    let position = rows.last().filter(|_| more).map(|(key, _)| URL_SAFE_NO_PAD.encode(key));
+    Ok(Page { rows, position })
+}
+
+impl<T> Page<T> {
+    /// The body of a v1 list: `item` and, but for the last page, `position`.
+    pub fn reply(self, mut show: impl FnMut(&str, T) -> Object) -> Reply {
+        let items: Vec<Value> = self.rows.into_iter().map(|(key, row)| show(&key, row).into_value()).collect();
+        Reply::json(Object::new().set("item", items).maybe("position", self.position))
+    }
+}

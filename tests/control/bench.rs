@@ -1,0 +1,237 @@
+//! A control plane over a World in memory: the whole walk but for sockets and Raft.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, Request};
+use meridian::catalog::{AccountId, Region};
+use meridian::cluster::{Call, ClusterError, Done, Evaluate, Stamp, Wait};
+use meridian::control::{
+    Control, Evaluator, Fault, Replica, Seal, Settings, UsageBook, UsageFacts, UsageQuestion, Visit, door::Names,
+};
+use meridian::state::{Op, World};
+use serde_json::Value;
+
+pub(crate) const NOW_MS: i64 = 1_700_000_000_123;
+pub(crate) const ACCOUNT: &str = "000000000000";
+
+/// A World that applies at once what the evaluator says.
+pub(crate) struct Memory {
+    pub(crate) world: Mutex<World>,
+    evaluator: Evaluator,
+    seeds: AtomicU64,
+}
+
+impl Memory {
+    /// Puts rows in, past the control plane.
+    pub(crate) fn put(&self, ops: &[Op]) {
+        self.world.lock().unwrap().advance(NOW_MS, ops);
+    }
+}
+
+impl Replica for Memory {
+    fn world(&self) -> Arc<World> {
+        Arc::new(self.world.lock().unwrap().clone())
+    }
+
+    fn activated(&self) -> u64 {
+        self.world.lock().unwrap().seq()
+    }
+
+    fn propose(&self, call: Call, _: Duration, _: Wait) -> BoxFuture<'_, Result<Done, ClusterError>> {
+        let mut world = self.world.lock().unwrap();
+        let n = self.seeds.fetch_add(1, Ordering::Relaxed);
+        let mut seed = [0; 16];
+        seed[..8].copy_from_slice(&n.to_be_bytes());
+        let done = self.evaluator.evaluate(&call, &world, &Stamp { time_ms: NOW_MS, seed });
+        if !done.ops.is_empty() {
+            world.advance(NOW_MS, &done.ops);
+        }
+        let done = Done { reply: done.reply, index: world.seq(), lagging: 0, laggards: Vec::new() };
+        Box::pin(async move { Ok(done) })
+    }
+
+    fn read_barrier(&self, _: Duration) -> BoxFuture<'_, Result<u64, ClusterError>> {
+        Box::pin(async { Ok(self.activated()) })
+    }
+
+    fn wait_activated(&self, wanted: u64, _: Duration) -> BoxFuture<'_, Result<u64, ClusterError>> {
+        let reached = self.activated();
+        let behind = ClusterError::Behind { wanted, reached, waited_ms: 0 };
+        Box::pin(async move { if reached >= wanted { Ok(reached) } else { Err(behind) } })
+    }
+}
+
+/// A seal that only turns bytes around, so that a test sees that secrets went through it.
+pub(crate) struct Reverse;
+
+impl Seal for Reverse {
+    fn seal(&self, secret: &[u8], _: [u8; 16]) -> Vec<u8> {
+        secret.iter().rev().copied().collect()
+    }
+
+    fn open(&self, sealed: &[u8]) -> Option<Vec<u8>> {
+        Some(sealed.iter().rev().copied().collect())
+    }
+
+    fn index(&self, secret: &[u8]) -> [u8; 32] {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, secret).as_ref());
+        hash
+    }
+}
+
+/// A usage room that answers one pair per day and remembers what it was asked.
+#[derive(Default)]
+pub(crate) struct Book(pub(crate) Mutex<Vec<UsageQuestion>>);
+
+impl UsageBook for Book {
+    fn ask(&self, question: UsageQuestion) -> BoxFuture<'_, Result<UsageFacts, Fault>> {
+        let facts = match &question {
+            UsageQuestion::Read { keys, first_day, last_day, .. } => keys
+                .iter()
+                .map(|k| (k.clone(), (*first_day..=*last_day).map(|d| (d - first_day, 100)).collect()))
+                .collect(),
+            UsageQuestion::Extend { key, remaining, .. } => [(key.clone(), vec![(0, *remaining)])].into(),
+        };
+        self.0.lock().unwrap().push(question);
+        Box::pin(async move { Ok(UsageFacts(facts)) })
+    }
+}
+
+/// An answer as a client sees it.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Seen {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or(Value::Null)
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|v| v.to_str().ok())
+    }
+
+    /// Status, exception and message of a refusal.
+    pub(crate) fn refusal(&self) -> (u16, String, String) {
+        let message = self.json()["message"].as_str().unwrap_or_default().to_owned();
+        (self.status, self.header("x-amzn-errortype").unwrap_or_default().to_owned(), message)
+    }
+
+    /// The body of a success.
+    #[track_caller]
+    pub(crate) fn ok(&self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.text);
+        assert_eq!(self.header("x-amzn-errortype"), None);
+        self.json()
+    }
+
+    /// A string member of a success.
+    #[track_caller]
+    pub(crate) fn id(&self) -> String {
+        assert!(self.status < 300, "{}", self.text);
+        self.json()["id"].as_str().expect("an id").to_owned()
+    }
+}
+
+/// The control plane under test.
+pub(crate) struct Bench {
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) book: Arc<Book>,
+    pub(crate) control: Control,
+    visits: AtomicU64,
+}
+
+impl Bench {
+    /// A development node: any credentials do.
+    pub(crate) fn new() -> Bench {
+        Bench::with(|_| {})
+    }
+
+    pub(crate) fn with(change: impl FnOnce(&mut Settings)) -> Bench {
+        let evaluator = Evaluator::new(Arc::new(Reverse));
+        let memory = Arc::new(Memory { world: Mutex::default(), evaluator, seeds: AtomicU64::new(1) });
+        let book = Arc::new(Book::default());
+        let mut settings = Settings {
+            dev: true,
+            account: AccountId::from(ACCOUNT),
+            region: Region::from("us-east-1"),
+            names: Names { names: vec!["api.example.com".into()] },
+            admin_token_sha256: None,
+            max_body_bytes: 10 << 20,
+        };
+        change(&mut settings);
+        let control = Control::new(memory.clone(), Arc::new(Reverse), book.clone(), settings);
+        Bench { memory, book, control, visits: AtomicU64::new(1 << 32) }
+    }
+
+    /// Sends any request.
+    pub(crate) fn send(&self, request: Request<Bytes>) -> Seen {
+        let mut seed = [0; 16];
+        seed[..8].copy_from_slice(&self.visits.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        let local = SocketAddr::from(([127, 0, 0, 1], 4566));
+        let visit = Visit { peer: SocketAddr::from(([127, 0, 0, 1], 5)), local, now_ms: NOW_MS, seed };
+        let response = futures_util::FutureExt::now_or_never(self.control.handle(&request, &visit));
+        let (parts, body) = response.expect("nothing to wait for in memory").into_parts();
+        Seen {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            text: String::from_utf8(body.to_vec()).expect("text"),
+        }
+    }
+
+    pub(crate) fn request(method: &str, target: &str, body: impl Into<Bytes>) -> Request<Bytes> {
+        let builder = Request::builder().method(method).uri(target).header("host", "127.0.0.1:4566");
+        builder.body(body.into()).expect("a request")
+    }
+
+    /// Sends a JSON body; null for none.
+    pub(crate) fn call(&self, method: &str, target: &str, body: Value) -> Seen {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.send(Bench::request(method, target, body))
+    }
+
+    pub(crate) fn get(&self, target: &str) -> Seen {
+        self.call("GET", target, Value::Null)
+    }
+
+    pub(crate) fn post(&self, target: &str, body: Value) -> Seen {
+        self.call("POST", target, body)
+    }
+
+    pub(crate) fn put(&self, target: &str, body: Value) -> Seen {
+        self.call("PUT", target, body)
+    }
+
+    pub(crate) fn delete(&self, target: &str) -> Seen {
+        self.call("DELETE", target, Value::Null)
+    }
+
+    /// A PATCH with `(op, path, value)`; a value of `null` is left out.
+    pub(crate) fn patch(&self, target: &str, steps: &[(&str, &str, Value)]) -> Seen {
+        let steps: Vec<Value> = steps
+            .iter()
+            .map(|(op, path, value)| {
+                let mut step = serde_json::json!({"op": op, "path": path});
+                if !value.is_null() {
+                    step["value"] = value.clone();
+                }
+                step
+            })
+            .collect();
+        self.call("PATCH", target, serde_json::json!({"patchOperations": steps}))
+    }
+
+    /// A new API.
+    pub(crate) fn api(&self) -> String {
+        self.post("/restapis", serde_json::json!({"name": "pets"})).id()
+    }
+}
