@@ -16,6 +16,7 @@ pub mod config;
 pub mod control;
 pub mod edge;
 pub mod net;
+pub mod plan;
 pub mod observe;
 pub mod spec;
 pub mod state;

@@ -1,11 +1,10 @@
 //! One body type for everything that flows through a worker, without a box.
 //!
 //! The proxy path moves hyper's own body (`Incoming`), wrapped at most by the lease that gives its backend connection
-//! back to the idle list. A body that comes from another node crosses threads and so arrives through a small channel.
+//! back to the idle list. Only a body that comes from another node is boxed.
 
 use super::upstream::Lease;
 use bytes::Bytes;
-use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use std::future::Future;
@@ -13,7 +12,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep};
 
 /// Why a body ended before its end.
@@ -28,7 +26,7 @@ pub enum BodyError {
         /// The limit in bytes.
         limit: u64,
     },
-    /// Another node, or the task that fed the body, stopped before the end.
+    /// Another node stopped before the end, or the time was over.
     #[error("the body was cut off: {0}")]
     Cut(String),
 }
@@ -45,7 +43,7 @@ pub enum Body {
     Client(ClientBody),
     /// A backend's body; at its end the connection goes back to the idle list.
     Backend(BackendBody),
-    /// A body that another thread feeds: a peer's stream.
+    /// A body of a foreign type: a peer's stream.
     Peer(PeerBody),
     /// Any of the above with a limit on what may still come.
     Capped(CappedBody),
@@ -58,15 +56,13 @@ impl Body {
         if bytes.is_empty() { Body::Empty } else { Body::Full(Some(bytes)) }
     }
 
-    /// A body fed from any thread, and its feeder; `frames` frames may wait.
-    pub fn channel(frames: usize) -> (Feeder, Body) {
-        Body::channel_of(frames, None)
-    }
-
-    /// The same with a known length in bytes, so that HTTP/1.1 frames it by Content-Length.
-    pub fn channel_of(frames: usize, length: Option<u64>) -> (Feeder, Body) {
-        let (tx, rx) = mpsc::channel(frames.max(1));
-        (Feeder { tx }, Body::Peer(PeerBody { rx, ended: false, left: length }))
+    /// A body that another node sends, or any other that is none of the above: the one kind that is boxed.
+    pub fn peer<B>(body: B) -> Body
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: std::fmt::Display,
+    {
+        Body::Peer(PeerBody(Box::pin(Foreign(body))))
     }
 
     /// The same body, failing with `TooLong` after `limit` bytes.
@@ -144,7 +140,7 @@ impl http_body::Body for Body {
             Body::Full(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
             Body::Client(client) => client.poll(cx),
             Body::Backend(backend) => backend.poll(cx),
-            Body::Peer(peer) => peer.poll(cx),
+            Body::Peer(peer) => peer.0.as_mut().poll_frame(cx),
             Body::Capped(capped) => capped.poll(cx),
         }
     }
@@ -155,7 +151,7 @@ impl http_body::Body for Body {
             Body::Full(bytes) => bytes.is_none(),
             Body::Client(client) => client.incoming.is_end_stream(),
             Body::Backend(backend) => backend.incoming.is_end_stream(),
-            Body::Peer(peer) => peer.ended,
+            Body::Peer(peer) => peer.0.is_end_stream(),
             Body::Capped(capped) => capped.body.is_end_stream(),
         }
     }
@@ -166,7 +162,7 @@ impl http_body::Body for Body {
             Body::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
             Body::Client(client) => client.incoming.size_hint(),
             Body::Backend(backend) => backend.incoming.size_hint(),
-            Body::Peer(peer) => peer.left.map_or_else(SizeHint::default, SizeHint::with_exact),
+            Body::Peer(peer) => peer.0.size_hint(),
             Body::Capped(capped) => capped.body.size_hint(),
         }
     }
@@ -250,83 +246,36 @@ impl BackendBody {
     }
 }
 
-/// What a feeder may send.
-#[derive(Debug)]
-enum Fed {
-    Data(Bytes),
-    Trailers(HeaderMap),
-    End,
-    Failed(String),
-}
+/// A body of a foreign type.
+pub struct PeerBody(Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyError> + Send>>);
 
-/// Feeds a body from another thread. Dropping it without `end` makes the body fail: truncation never looks like an end.
-#[derive(Debug, Clone)]
-pub struct Feeder {
-    tx: mpsc::Sender<Fed>,
-}
-
-impl Feeder {
-    /// Hands over bytes, waiting for room; `false` when the reader went away.
-    pub async fn data(&self, bytes: Bytes) -> bool {
-        self.tx.send(Fed::Data(bytes)).await.is_ok()
-    }
-
-    /// Hands over the trailers; `end` must follow.
-    pub async fn trailers(&self, trailers: HeaderMap) -> bool {
-        self.tx.send(Fed::Trailers(trailers)).await.is_ok()
-    }
-
-    /// Says that the body is whole.
-    pub async fn end(self) -> bool {
-        self.tx.send(Fed::End).await.is_ok()
-    }
-
-    /// Says that the body will never be whole.
-    pub async fn fail(self, why: impl Into<String>) -> bool {
-        self.tx.send(Fed::Failed(why.into())).await.is_ok()
-    }
-
-    /// Completes when the reader went away.
-    pub async fn gone(&self) {
-        self.tx.closed().await;
+impl std::fmt::Debug for PeerBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PeerBody")
     }
 }
 
-/// The reading end of a `Feeder`.
-#[derive(Debug)]
-pub struct PeerBody {
-    rx: mpsc::Receiver<Fed>,
-    ended: bool,
-    left: Option<u64>,
-}
+/// Gives a foreign body our errors.
+struct Foreign<B>(B);
 
-impl PeerBody {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if self.ended {
-            return Poll::Ready(None);
-        }
-        let fed = std::task::ready!(self.rx.poll_recv(cx));
-        Poll::Ready(match fed {
-            Some(Fed::Data(bytes)) => {
-                if let Some(left) = &mut self.left {
-                    *left = left.saturating_sub(bytes.len() as u64);
-                }
-                Some(Ok(Frame::data(bytes)))
-            }
-            Some(Fed::Trailers(trailers)) => Some(Ok(Frame::trailers(trailers))),
-            Some(Fed::End) => {
-                self.ended = true;
-                None
-            }
-            Some(Fed::Failed(why)) => {
-                self.ended = true;
-                Some(Err(BodyError::Cut(why)))
-            }
-            None => {
-                self.ended = true;
-                Some(Err(BodyError::Cut("its sender stopped".into())))
-            }
-        })
+impl<B> http_body::Body for Foreign<B>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+    B::Error: std::fmt::Display,
+{
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Pin::new(&mut self.0).poll_frame(cx).map_err(|error| BodyError::Cut(error.to_string()))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
     }
 }
 

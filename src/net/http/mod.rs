@@ -18,7 +18,7 @@ pub mod tls;
 pub mod upstream;
 pub mod worker;
 
-pub use body::{Body, BodyError, Feeder};
+pub use body::{Body, BodyError};
 pub use conn::{ConnInfo, HttpLimits, Serve, TlsInfo};
 pub use egress::{Egress, EgressError, EgressPolicy};
 pub use listen::{ListenOptions, Listener};

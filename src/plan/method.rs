@@ -1,0 +1,253 @@
+//! One method: what it demands of a request and what stands behind it.
+
+use super::flaw::Flaw;
+use super::mapping::{Side, Source};
+use super::response::Responses;
+use super::template::Template;
+use super::uri::{UriTemplate, with_variables};
+use crate::catalog::v1::{Integration, IntegrationType, Method, PassthroughBehavior, Resource, Stage};
+use http::HeaderName;
+use std::collections::BTreeMap;
+
+/// AWS's limit of an integration's time, ms.
+pub const DEFAULT_TIMEOUT_MS: u32 = 29_000;
+
+/// A method, ready to serve.
+#[derive(Debug)]
+pub struct MethodPlan {
+    /// The resource's id.
+    pub resource_id: Box<str>,
+    /// The resource's path, `/pets/{id}`.
+    pub resource_path: Box<str>,
+    /// The row's verb: `GET` …, or `ANY`.
+    pub verb: Box<str>,
+    /// An authorization that this version cannot decide; such a method lets nobody in.
+    pub unbuilt_authorization: Option<Box<str>>,
+    /// Whether a request needs an API key.
+    pub key_required: bool,
+    /// How usage plans name the method in their throttles: `/pets/GET`, the root's `//GET`.
+    pub plan_name: Box<str>,
+    /// The stage's throttle for it.
+    pub throttle: Option<StageThrottle>,
+    /// What stands behind it.
+    pub backend: Backend,
+}
+
+/// A stage's method setting that throttles, shared by all callers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StageThrottle {
+    /// Requests per second.
+    pub rate: f64,
+    /// Requests at once.
+    pub burst: u32,
+    /// The bucket's name: `{api}:{stage}/{path}/{METHOD}`.
+    pub bucket: Box<str>,
+}
+
+/// What stands behind a method.
+#[derive(Debug)]
+pub enum Backend {
+    /// Nothing: the gateway answers by itself.
+    Mock(MockPlan),
+    /// An HTTP endpoint; with `proxy` requests and answers pass through.
+    Http(Box<HttpPlan>),
+    /// Something that this version cannot call, by name.
+    Unbuilt(Box<str>),
+}
+
+/// A mock.
+#[derive(Debug)]
+pub struct MockPlan {
+    /// The status that a request template names, or what becomes of the request's body.
+    pub request: RequestBody<Option<u16>>,
+    /// What it answers.
+    pub responses: Responses,
+}
+
+/// An HTTP integration.
+#[derive(Debug)]
+pub struct HttpPlan {
+    /// HTTP_PROXY, else HTTP.
+    pub proxy: bool,
+    /// The verb to call with; `None`: the client's.
+    pub verb: Option<http::Method>,
+    /// Where to.
+    pub uri: UriTemplate,
+    /// Whether any certificate will do.
+    pub insecure: bool,
+    /// How long it may take, ms.
+    pub timeout_ms: u32,
+    /// Headers that are added.
+    pub headers: Vec<(HeaderName, Source)>,
+    /// What becomes of the body; HTTP_PROXY always passes it.
+    pub body: RequestBody<Template>,
+    /// What becomes of the answer; HTTP_PROXY passes it.
+    pub responses: Responses,
+}
+
+/// Request templates by media type, and what happens without one.
+#[derive(Debug)]
+pub struct RequestBody<T> {
+    /// By media type.
+    pub templates: Vec<(Box<str>, T)>,
+    /// For media types that have none.
+    pub passthrough: PassthroughBehavior,
+}
+
+/// What becomes of a request's body.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Chosen<'t, T> {
+    /// This template makes it.
+    Template(&'t T),
+    /// It passes as it is.
+    Pass,
+    /// 415.
+    Refuse,
+}
+
+impl<T> RequestBody<T> {
+    /// Chooses by the media type of the request (data-plane §5).
+    pub fn choose(&self, media: &str) -> Chosen<'_, T> {
+        match super::media::find(&self.templates, media) {
+            Some(template) => Chosen::Template(template),
+            None => match self.passthrough {
+                PassthroughBehavior::Never => Chosen::Refuse,
+                PassthroughBehavior::WhenNoTemplates if !self.templates.is_empty() => Chosen::Refuse,
+                _ => Chosen::Pass,
+            },
+        }
+    }
+}
+
+/// What surrounds the methods of a stage while they are compiled.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Around<'a> {
+    pub(super) api: &'a str,
+    pub(super) stage: &'a Stage,
+    pub(super) variables: &'a BTreeMap<String, String>,
+}
+
+pub(super) fn compile(resource: &Resource, row: &Method, around: &Around<'_>) -> Result<MethodPlan, Vec<Flaw>> {
+    let place = format!("{} {}", row.http_method, resource.path);
+    let mut flaws = Vec::new();
+    let backend = match &row.method_integration {
+        None => {
+            flaws.push(Flaw::new(&place, "No integration defined for method"));
+            Backend::Unbuilt("".into())
+        }
+        Some(integration) => backend(row, integration, &place, around, &mut flaws),
+    };
+    if !flaws.is_empty() {
+        return Err(flaws);
+    }
+    let unbuilt =
+        (!matches!(row.authorization_type.as_str(), "" | "NONE")).then(|| row.authorization_type.as_str().into());
+    Ok(MethodPlan {
+        resource_id: resource.id.as_str().into(),
+        resource_path: resource.path.as_str().into(),
+        verb: row.http_method.as_str().into(),
+        unbuilt_authorization: unbuilt,
+        key_required: row.api_key_required,
+        plan_name: format!("{}/{}", resource.path, row.http_method).into(),
+        throttle: throttle(resource, row, around),
+        backend,
+    })
+}
+
+fn backend(
+    row: &Method,
+    integration: &Integration,
+    place: &str,
+    around: &Around<'_>,
+    flaws: &mut Vec<Flaw>,
+) -> Backend {
+    let unbuilt = |what: &str| Backend::Unbuilt(what.into());
+    let mock = matches!(integration.kind, IntegrationType::Mock);
+    let proxy = matches!(integration.kind, IntegrationType::HttpProxy);
+    if !mock && !proxy && !matches!(integration.kind, IntegrationType::Http) {
+        return unbuilt(&format!("{} integrations", integration.kind));
+    }
+    if matches!(&integration.connection_type, Some(kind) if kind.as_str() == "VPC_LINK") {
+        return unbuilt("VPC link integrations");
+    }
+    let templates: Vec<(Box<str>, &str)> = integration
+        .request_templates
+        .iter()
+        .map(|(media, text)| (media.as_str().into(), text.as_deref().unwrap_or_default()))
+        .collect();
+    let compiled: Vec<_> = templates.iter().map(|(media, text)| (media.clone(), Template::of(text))).collect();
+    let responses = Responses::compile(row, integration, place, around.variables, flaws);
+    if !proxy && (compiled.iter().any(|(_, t)| *t == Template::NeedsVtl) || responses.need_vtl()) {
+        // Named where it is called; a method that is not called harms nobody.
+        return unbuilt("mapping templates in VTL");
+    }
+    let passthrough = integration.passthrough_behavior.clone().unwrap_or(PassthroughBehavior::WhenNoMatch);
+    if mock {
+        let templates = templates.iter().map(|(m, text)| (m.clone(), super::template::mock_status(text))).collect();
+        return Backend::Mock(MockPlan { request: RequestBody { templates, passthrough }, responses });
+    }
+    let Some(uri) = integration.uri.as_deref().filter(|uri| !uri.is_empty()) else {
+        flaws.push(Flaw::new(place, "the integration has no URI"));
+        return unbuilt("");
+    };
+    let verb = match integration.http_method.as_deref() {
+        None | Some("ANY") => None,
+        Some(verb) => match verb.parse() {
+            Ok(verb) => Some(verb),
+            Err(_) => {
+                flaws.push(Flaw::new(place, format!("`{verb}` is no HTTP method")));
+                None
+            }
+        },
+    };
+    let (mut paths, mut query, mut headers) = (BTreeMap::new(), Vec::new(), Vec::new());
+    for (target, source) in &integration.request_parameters {
+        let source = match Source::compile(source, Side::Request, around.variables) {
+            Ok(source) => source,
+            Err(why) => {
+                flaws.push(Flaw::new(place, why));
+                continue;
+            }
+        };
+        match target.strip_prefix("integration.request.").and_then(|rest| rest.split_once('.')) {
+            Some(("path", name)) => drop(paths.insert(name.into(), source)),
+            Some(("querystring", name)) => query.push((name.into(), source)),
+            Some(("header", name)) => match name.parse() {
+                Ok(name) => headers.push((name, source)),
+                Err(_) => flaws.push(Flaw::new(place, format!("`{name}` is no header name"))),
+            },
+            _ => flaws.push(Flaw::new(place, format!("`{target}` is no request parameter"))),
+        }
+    }
+    let timeout = integration.timeout_in_millis.and_then(|ms| u32::try_from(ms).ok()).filter(|ms| *ms > 0);
+    let insecure = integration.tls_config.as_ref().and_then(|t| t.insecure_skip_verification).unwrap_or(false);
+    Backend::Http(Box::new(HttpPlan {
+        proxy,
+        verb,
+        uri: UriTemplate::compile(&with_variables(uri, around.variables), &paths, query),
+        insecure,
+        timeout_ms: timeout.unwrap_or(DEFAULT_TIMEOUT_MS),
+        headers,
+        body: RequestBody { templates: compiled, passthrough },
+        responses,
+    }))
+}
+
+/// The stage's setting for a method: its own, else `*/*`; -1 means no limit here.
+fn throttle(resource: &Resource, row: &Method, around: &Around<'_>) -> Option<StageThrottle> {
+    let own = around.stage.method_settings.iter().find(|(key, _)| {
+        key.rsplit_once('/').is_some_and(|(path, verb)| {
+            let path = path.replace("~1", "/").replace("~0", "~");
+            verb == row.http_method && path.trim_start_matches('/') == resource.path.trim_start_matches('/')
+        })
+    });
+    let (_, setting) = own.or_else(|| around.stage.method_settings.get_key_value("*/*"))?;
+    let burst = u32::try_from(setting.throttling_burst_limit).ok()?;
+    let rate = setting.throttling_rate_limit;
+    if !(rate >= 0.0) {
+        return None;
+    }
+    let stage = &around.stage.stage_name;
+    let bucket = format!("{}:{stage}{}/{}", around.api, resource.path, row.http_method);
+    Some(StageThrottle { rate, burst, bucket: bucket.into() })
+}

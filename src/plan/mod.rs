@@ -1,0 +1,130 @@
+//! A stage compiled for serving: everything that a visit needs and that does not depend on the visit.
+//!
+//! World → [`ServingPlan`]: a router, per method what stands behind it, mappings and templates ready to run. Pure: the
+//! same rows make the same plan on every node, and a plan never changes, so a visit that pinned one is served by one
+//! set of rules.
+
+pub mod flaw;
+pub mod hosts;
+pub mod mapping;
+pub mod media;
+pub mod method;
+pub mod response;
+pub mod route;
+pub mod template;
+pub mod uri;
+
+pub use flaw::Flaw;
+pub use method::{Backend, MethodPlan, MockPlan, RequestBody, StageThrottle};
+pub use route::{Found, Routes};
+
+use crate::catalog::v1::{ApiKeySource, Method, Resource, RestApi, Stage};
+use crate::state::Tree;
+use std::collections::BTreeMap;
+
+/// Which stage is compiled.
+#[derive(Debug, Clone, Copy)]
+pub struct Which<'a> {
+    /// Whose API it is.
+    pub account: &'a str,
+    /// The API's home region.
+    pub region: &'a str,
+    /// The API's id.
+    pub api: &'a str,
+}
+
+/// A stage, ready to serve.
+#[derive(Debug)]
+pub struct ServingPlan {
+    /// Whose API it is.
+    pub account: Box<str>,
+    /// The API's home region.
+    pub region: Box<str>,
+    /// The API's id.
+    pub api: Box<str>,
+    /// The stage's name.
+    pub stage: Box<str>,
+    /// What the stage serves.
+    pub deployment: Box<str>,
+    /// The stage's revision: edge and region agree on (deployment, revision).
+    pub revision: u64,
+    /// `{api}:{stage}`: how usage plans and buckets name the stage.
+    pub name: Box<str>,
+    /// Whether keys are taken from the header `x-api-key` (else from an authorizer's answer).
+    pub key_in_header: bool,
+    /// Whether only custom domains reach the API.
+    pub default_endpoint_disabled: bool,
+    /// Path and verb → index into `methods`.
+    pub routes: Routes,
+    /// Every method.
+    pub methods: Vec<MethodPlan>,
+    /// Roughly how much memory the plan takes, bytes.
+    pub bytes: usize,
+}
+
+impl ServingPlan {
+    /// Compiles what `tree` (a draft or what a deployment froze) serves at `stage`.
+    ///
+    /// # Errors
+    /// Every flaw that makes the stage impossible to serve. What is merely not built yet is no flaw: such a method
+    /// answers by naming it.
+    pub fn compile(tree: &Tree, stage: &Stage, which: Which<'_>) -> Result<ServingPlan, Vec<Flaw>> {
+        let mut flaws = Vec::new();
+        let api = read(tree.get::<RestApi>(which.api), which.api, &mut flaws).flatten().unwrap_or_default();
+        let resources = read(tree.list::<Resource>(""), "resources", &mut flaws).unwrap_or_default();
+        let rows = read(tree.list::<Method>(""), "methods", &mut flaws).unwrap_or_default();
+        let paths: BTreeMap<&str, &Resource> = resources.iter().map(|(id, r)| (id.as_str(), r)).collect();
+        let no_variables = BTreeMap::new();
+        let context =
+            method::Around { api: which.api, stage, variables: stage.variables.as_ref().unwrap_or(&no_variables) };
+        let mut methods = Vec::with_capacity(rows.len());
+        let mut routes = Routes::default();
+        for (_, resource) in &resources {
+            if let Err(why) = routes.add(&resource.path, None) {
+                flaws.push(Flaw::new(&resource.path, why));
+            }
+        }
+        for (id, row) in &rows {
+            let Some(resource) = id.split_once('/').and_then(|(resource, _)| paths.get(resource)) else {
+                flaws.push(Flaw::new(id, "the method's resource does not exist"));
+                continue;
+            };
+            match method::compile(resource, row, &context) {
+                Ok(plan) => {
+                    let verb = plan.verb.clone();
+                    if let Err(why) = routes.add(&resource.path, Some((&verb, methods.len()))) {
+                        flaws.push(Flaw::new(&resource.path, why));
+                    }
+                    methods.push(plan);
+                }
+                Err(more) => flaws.extend(more),
+            }
+        }
+        if !flaws.is_empty() {
+            return Err(flaws);
+        }
+        let bytes = 2_048 + tree.all().map(|(_, row)| row.bytes().len() * 4 + 512).sum::<usize>();
+        Ok(ServingPlan {
+            account: which.account.into(),
+            region: which.region.into(),
+            api: which.api.into(),
+            stage: stage.stage_name.as_str().into(),
+            deployment: stage.deployment_id.as_str().into(),
+            revision: stage.revision,
+            name: format!("{}:{}", which.api, stage.stage_name).into(),
+            key_in_header: !matches!(api.api_key_source, Some(ApiKeySource::Authorizer)),
+            default_endpoint_disabled: api.disable_execute_api_endpoint,
+            routes,
+            methods,
+            bytes,
+        })
+    }
+}
+
+/// A row that cannot be read is a flaw like any other.
+fn read<T>(read: Result<T, crate::state::RowError>, what: &str, flaws: &mut Vec<Flaw>) -> Option<T> {
+    read.map_err(|error| flaws.push(Flaw::new(what, format!("cannot be read: {error}")))).ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+//! An integration's URI: stage variables are put in when the plan is compiled, `{name}` when it is called.
+
+use super::mapping::{Source, View};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use std::collections::BTreeMap;
+
+/// What may not stand in a path as it is; `%` may: path values come as the client encoded them.
+const IN_PATH: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'`')
+    .add(b'{')
+    .add(b'}')
+    .add(b'|')
+    .add(b'\\')
+    .add(b'^');
+/// What may not stand in a query's name or value.
+const IN_QUERY: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'&')
+    .add(b'+')
+    .add(b'<')
+    .add(b'=')
+    .add(b'>')
+    .add(b'`')
+    .add(b'{')
+    .add(b'}')
+    .add(b'|')
+    .add(b'\\')
+    .add(b'^');
+
+/// A part of a URI.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Text(Box<str>),
+    Value(Source),
+}
+
+/// A compiled URI. It may still prove to be no URL when it is called: that is a runtime error, as at AWS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UriTemplate {
+    /// `http` or `https`, and host and port, when no value stands in them.
+    pub fixed: Option<(Box<str>, Box<str>)>,
+    pieces: Vec<Piece>,
+    query: Vec<(Box<str>, Source)>,
+    /// Length of the texts, a first guess of the whole.
+    guess: usize,
+}
+
+/// A URI as it is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Called {
+    /// Scheme and authority, when the plan could not know them.
+    pub dynamic: Option<(String, String)>,
+    /// Path and query.
+    pub path_and_query: String,
+}
+
+/// Puts `${stageVariables.x}` in; an undefined one is empty, `${x}` without the prefix stays.
+pub fn with_variables(text: &str, variables: &BTreeMap<String, String>) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("${stageVariables.") {
+        let name_at = at + "${stageVariables.".len();
+        let Some(end) = rest[name_at..].find('}') else { break };
+        out.push_str(&rest[..at]);
+        out.push_str(variables.get(&rest[name_at..name_at + end]).map_or("", String::as_str));
+        rest = &rest[name_at + end + 1..];
+    }
+    out.push_str(rest);
+    out
+}
+
+impl UriTemplate {
+    /// Compiles. `paths` are the `integration.request.path.*` mappings, `query` the `querystring` ones.
+    pub fn compile(uri: &str, paths: &BTreeMap<Box<str>, Source>, query: Vec<(Box<str>, Source)>) -> UriTemplate {
+        let mut pieces: Vec<Piece> = Vec::new();
+        let mut text = String::new();
+        let mut rest = uri;
+        while let Some(at) = rest.find('{') {
+            text.push_str(&rest[..at]);
+            let Some(end) = rest[at..].find('}') else { break };
+            let name = rest[at + 1..at + end].trim_end_matches('+');
+            match paths.get(name) {
+                Some(source) => {
+                    if !text.is_empty() {
+                        pieces.push(Piece::Text(std::mem::take(&mut text).into()));
+                    }
+                    pieces.push(Piece::Value(source.clone()));
+                }
+                // Nothing is mapped to it: it stays as it is.
+                None => text.push_str(&rest[at..=at + end]),
+            }
+            rest = &rest[at + end + 1..];
+        }
+        text.push_str(rest);
+        if !text.is_empty() {
+            pieces.push(Piece::Text(text.into()));
+        }
+        let mut fixed = None;
+        let alone = pieces.len() == 1;
+        if let Some(Piece::Text(first)) = pieces.first_mut()
+            && let Some((scheme, after)) = first.split_once("://")
+        {
+            let end = after.find(['/', '?']);
+            if end.is_some() || alone {
+                let (authority, path) = after.split_at(end.unwrap_or(after.len()));
+                fixed = Some((scheme.into(), authority.into()));
+                *first = path.into();
+            }
+        }
+        let guess = pieces.iter().map(|p| if let Piece::Text(t) = p { t.len() } else { 16 }).sum();
+        UriTemplate { fixed, pieces, query, guess }
+    }
+
+    /// Renders for one visit; `client_query` is appended as it was sent.
+    ///
+    /// # Errors
+    /// When the result is no absolute URL.
+    pub fn call(&self, view: &View<'_>, client_query: &str) -> Result<Called, String> {
+        let mut out = String::with_capacity(self.guess + client_query.len() + 32);
+        for piece in &self.pieces {
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Value(source) => {
+                    source.values(view, |value| out.extend(utf8_percent_encode(value, IN_PATH)));
+                }
+            }
+        }
+        let mut dynamic = None;
+        if self.fixed.is_none() {
+            let Some((scheme, after)) = out.split_once("://") else { return Err("it is not absolute".into()) };
+            let end = after.find(['/', '?']).unwrap_or(after.len());
+            dynamic = Some((scheme.to_owned(), after[..end].to_owned()));
+            out = after[end..].to_owned();
+        }
+        if !out.starts_with('/') {
+            out.insert(0, '/');
+        }
+        if !client_query.is_empty() {
+            join(&mut out);
+            out.push_str(client_query);
+        }
+        for (name, source) in &self.query {
+            source.values(view, |value| {
+                join(&mut out);
+                out.extend(utf8_percent_encode(name, IN_QUERY));
+                out.push('=');
+                out.extend(utf8_percent_encode(value, IN_QUERY));
+            });
+        }
+        if !out.is_ascii() || out.contains(['{', '}', '|', '"', '<', '>', '\\', '^', '`', ' ']) {
+            let (path, query) = out.split_once('?').unwrap_or((&out, ""));
+            let mut clean: String = utf8_percent_encode(path, IN_PATH).collect();
+            if !query.is_empty() {
+                clean.push('?');
+                clean.extend(utf8_percent_encode(query, IN_PATH));
+            }
+            out = clean;
+        }
+        Ok(Called { dynamic, path_and_query: out })
+    }
+}
+
+fn join(out: &mut String) {
+    let open = match out.find('?') {
+        None => '?',
+        Some(at) if at + 1 == out.len() || out.ends_with('&') => return,
+        Some(_) => '&',
+    };
+    out.push(open);
+}
