@@ -12,9 +12,17 @@
 //!                                                          └──── reports → usage group → ledger (pure) → grants
 //! ```
 
+pub mod books;
+pub mod escrow;
+pub mod holder;
+pub mod ledger;
+#[cfg(test)]
+mod model;
 pub mod period;
+pub mod policy;
 pub mod request;
 pub mod throttle;
+pub mod wire;
 
 pub use period::{Period, PeriodKind, period_of};
 pub use request::{AdmitRequest, Level, Now, QuotaSpec, ThrottleSpec, Ticket, Verdict};

@@ -100,7 +100,7 @@ pub fn period_of_day(day: i32, kind: PeriodKind) -> Period {
 
 fn civil(day: i64) -> Date {
     let epoch = date(1970, 1, 1);
-    epoch.saturating_add(jiff::Span::new().days(day.clamp(-FARTHEST_DAY, FARTHEST_DAY)))
+    epoch.saturating_add(jiff::Span::new().days(day.clamp(-FARTHEST_DAY - 400, FARTHEST_DAY + 400)))
 }
 
 /// The UTC day of a calendar date written `YYYY-MM-DD`, as GetUsage takes it.
