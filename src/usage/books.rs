@@ -1,7 +1,8 @@
 //! The ledger's rows in memory: persistent maps, so that readers and snapshots hold a state while apply goes on.
 
 use super::period::{Period, day_of};
-use super::wire::{DayRow, EscrowRow, MetaRow, NodeRow, PlanKey, RowKey, SlotId, Sweep, decode, encode};
+use super::row_key::RowKey;
+use super::wire::{DayRow, EscrowRow, MetaRow, NodeRow, PlanKey, SlotId, Sweep, decode, encode};
 use crate::cluster::{Pinned, Write};
 use imbl::OrdMap;
 use std::collections::BTreeSet;
@@ -158,25 +159,25 @@ impl Books {
     pub(super) fn write(&self, effects: Effects, out: &mut Vec<Write>) {
         for id in effects.escrows {
             let value = self.escrows.get(&id).map(|row| encode(&**row));
-            out.push(Write { key: encode(&RowKey::Escrow(id)), value });
+            out.push(Write { key: RowKey::Escrow(id).to_bytes(), value });
         }
         for (who, chunk) in effects.days {
             let key = (who, chunk);
             let value = self.days.get(&key).map(|row| encode(&**row));
-            out.push(Write { key: encode(&RowKey::Days(key.0, chunk)), value });
+            out.push(Write { key: RowKey::Days(key.0, chunk).to_bytes(), value });
         }
         for node in effects.nodes {
-            out.push(Write { key: encode(&RowKey::Node(node)), value: self.nodes.get(&node).map(encode) });
+            out.push(Write { key: RowKey::Node(node).to_bytes(), value: self.nodes.get(&node).map(encode) });
         }
         if effects.meta {
-            out.push(Write { key: encode(&RowKey::Meta), value: Some(encode(&self.meta)) });
+            out.push(Write { key: RowKey::Meta.to_bytes(), value: Some(encode(&self.meta)) });
         }
     }
 
     /// Takes in one stored row.
     pub(super) fn load(&mut self, key: &[u8], value: &[u8]) -> Result<(), String> {
         let name = |error: super::wire::WireError| error.to_string();
-        match decode(key).map_err(name)? {
+        match RowKey::parse(key).ok_or("a usage row's key cannot be read")? {
             RowKey::Escrow(id) => {
                 let row: EscrowRow = decode(value).map_err(name)?;
                 if row.holders.iter().any(|(_, h)| h.u.checked_add(h.x).is_none_or(|sum| sum > h.g)) {
@@ -197,10 +198,11 @@ impl Books {
 
     /// All rows as stored.
     pub(super) fn into_rows(self) -> Pinned {
-        let escrows = self.escrows.into_iter().map(|(id, row)| (encode(&RowKey::Escrow(id)), encode(&*row)));
-        let days = self.days.into_iter().map(|((who, chunk), row)| (encode(&RowKey::Days(who, chunk)), encode(&*row)));
-        let nodes = self.nodes.into_iter().map(|(node, row)| (encode(&RowKey::Node(node)), encode(&row)));
-        let meta = std::iter::once((encode(&RowKey::Meta), encode(&self.meta)));
+        let escrows = self.escrows.into_iter().map(|(id, row)| (RowKey::Escrow(id).to_bytes(), encode(&*row)));
+        let days =
+            self.days.into_iter().map(|((who, chunk), row)| (RowKey::Days(who, chunk).to_bytes(), encode(&*row)));
+        let nodes = self.nodes.into_iter().map(|(node, row)| (RowKey::Node(node).to_bytes(), encode(&row)));
+        let meta = std::iter::once((RowKey::Meta.to_bytes(), encode(&self.meta)));
         Box::new(escrows.chain(days).chain(nodes).chain(meta))
     }
 }

@@ -4,8 +4,8 @@ use super::books::{Books, Effects};
 use super::escrow::Reporter;
 use super::period::day_of;
 use super::wire::{
-    Adjust, Command, EscrowRow, Hello, Item, ItemReply, KeyUsage, NodeRow, Read, Reply, Report, ReportReply, RowKey,
-    SlotId, SlotUsage, decode, encode,
+    Adjust, Command, EscrowRow, Hello, Item, ItemReply, KeyUsage, NodeRow, Read, Reply, Report, ReportReply, SlotUsage,
+    decode, encode,
 };
 use crate::cluster::{Machine, Pinned, Write};
 use arc_swap::ArcSwap;
@@ -148,9 +148,4 @@ impl Machine for Ledger {
     fn pin(&self) -> Pinned {
         self.books.clone().into_rows()
     }
-}
-
-/// The key of a slot's row, for tests of the stored form.
-pub fn escrow_key(slot: SlotId) -> Vec<u8> {
-    encode(&RowKey::Escrow(slot))
 }

@@ -21,6 +21,7 @@ mod model;
 pub mod period;
 pub mod policy;
 pub mod request;
+pub mod row_key;
 pub mod throttle;
 pub mod wire;
 

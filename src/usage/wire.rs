@@ -217,19 +217,6 @@ pub struct SlotUsage {
     pub holders: Vec<(u64, u64, bool)>,
 }
 
-/// Key of a ledger row: a tag byte before bincode keeps the kinds apart.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum RowKey {
-    /// → [`EscrowRow`]
-    Escrow(SlotId),
-    /// → [`DayRow`]: 32 days (the day divided by 32).
-    Days(PlanKey, i32),
-    /// → [`NodeRow`]
-    Node(u64),
-    /// → [`MetaRow`]
-    Meta,
-}
-
 /// A holder's numbers in the ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HolderRow {

@@ -4,10 +4,11 @@ use super::super::holder::Marking;
 use super::super::ledger::Ledger;
 use super::super::period::{Period, PeriodKind};
 use super::super::policy::{Outlook, allot};
+use super::super::row_key::RowKey;
 use super::super::wire::{Command, Hello, Item, ItemReply, PlanKey, Reply, Report, SlotId};
 use super::LIMITS;
-use crate::cluster::Machine;
 use super::node::{Node, Stored};
+use crate::cluster::Machine;
 use std::collections::BinaryHeap;
 
 /// What goes wrong in a run.
@@ -265,6 +266,7 @@ impl World {
                 }
                 let kept: Vec<_> = successor.pin().collect();
                 assert_eq!(kept, self.ledger.pin().collect::<Vec<_>>());
+                assert!(kept.is_sorted());
                 let (dt, next) = (0.3 + 2.0 * self.unit(), self.exponential(15.0));
                 self.at(dt, Event::Leads);
                 self.at(next, Event::NewLeader);
@@ -401,7 +403,7 @@ impl World {
                 h.x = h.g - h.u;
             }
         }
-        let key = super::super::ledger::escrow_key(self.slot.clone());
+        let key = RowKey::Escrow(self.slot.clone()).to_bytes();
         self.ledger.load(&key, &super::super::wire::encode(&row)).unwrap();
     }
 
