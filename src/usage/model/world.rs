@@ -8,57 +8,9 @@ use super::super::row_key::RowKey;
 use super::super::wire::{Command, Hello, Item, ItemReply, PlanKey, Reply, Report, SlotId};
 use super::LIMITS;
 use super::node::{Node, Stored};
+use super::outcome::{Faults, Flaw, Outcome};
 use crate::cluster::Machine;
 use std::collections::BinaryHeap;
-
-/// What goes wrong in a run.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Faults {
-    pub(super) loss: bool,
-    pub(super) crash: bool,
-    pub(super) cut: bool,
-    pub(super) leaders: bool,
-}
-
-impl Faults {
-    pub(super) const NONE: Self = Self { loss: false, crash: false, cut: false, leaders: false };
-    pub(super) const ALL: Self = Self { loss: true, crash: true, cut: true, leaders: true };
-}
-
-/// Deliberately broken variants, which the checker must find.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Flaw {
-    LateWatermark,
-    ReclaimByTime,
-    EarlyReturn,
-    DeltaGrants,
-}
-
-/// What a run came to.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Outcome {
-    pub(super) limit: u64,
-    pub(super) nodes: usize,
-    pub(super) demand: u64,
-    pub(super) admitted: u64,
-    /// Admitted beyond the limit: must be 0.
-    pub(super) over: u64,
-    pub(super) ledger_overshoot: u64,
-    /// Refused while rights were left somewhere.
-    pub(super) early_denials: u64,
-    /// Reserved or held by processes that crashed, and not used by them.
-    pub(super) forfeited: u64,
-    /// Spent for a charge whose answer was lost, or that nobody waited for any more.
-    pub(super) burnt: u64,
-    pub(super) entries: u64,
-}
-
-impl Outcome {
-    /// Requests that the quota had room for and that were refused.
-    pub(super) fn under(&self) -> u64 {
-        self.limit.min(self.demand).saturating_sub(self.admitted)
-    }
-}
 
 enum Event {
     Arrive(usize),
@@ -128,7 +80,7 @@ impl World {
             faults,
             flaw,
             now: 0.0,
-            until: 60.0,
+            until: 45.0,
             queue: BinaryHeap::new(),
             made: 0,
             ledger: Ledger::new(),
@@ -146,7 +98,7 @@ impl World {
             world.loss = [0.0, 0.02, 0.15][world.below(3) as usize];
             world.dup = [0.0, 0.05, 0.2][world.below(3) as usize];
         }
-        let demand = world.out.limit.max(10) as f64 * (1.2 + 1.8 * world.unit()) / 45.0;
+        let demand = world.out.limit.max(10) as f64 * (1.2 + 1.8 * world.unit()) / 35.0;
         let weights: Vec<f64> = (0..world.out.nodes).map(|_| world.unit().powi(3) + 0.01).collect();
         let sum: f64 = weights.iter().sum();
         world.arrivals = weights.iter().map(|w| demand * w / sum).collect();
