@@ -1,5 +1,7 @@
 //! The control plane without sockets: whole answers of every noun, and of the walk itself.
 
+mod account;
 mod bench;
+mod deployment;
 mod rest_api;
 mod walk;

@@ -1,6 +1,14 @@
 //! The nouns of the REST control plane (`apigateway`), one file each: operations, patch rules, guards, odd ones.
 
+pub mod account;
+pub mod api_key;
+pub mod deployment;
 pub mod rest_api;
+pub mod stage;
+pub mod tags;
+pub mod usage;
+pub mod usage_plan;
+pub mod usage_plan_key;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -9,7 +17,17 @@ use super::Verb;
 use super::model::{Operation, Service};
 
 /// Every noun's operations: the one list of what is built.
-pub const NOUNS: &[&[Verb]] = &[rest_api::OPERATIONS];
+pub const NOUNS: &[&[Verb]] = &[
+    account::OPERATIONS,
+    api_key::OPERATIONS,
+    deployment::OPERATIONS,
+    rest_api::OPERATIONS,
+    stage::OPERATIONS,
+    tags::OPERATIONS,
+    usage::OPERATIONS,
+    usage_plan::OPERATIONS,
+    usage_plan_key::OPERATIONS,
+];
 
 static BY_NAME: LazyLock<HashMap<&'static str, &'static Verb>> =
     LazyLock::new(|| NOUNS.iter().flat_map(|verbs| verbs.iter()).map(|verb| (verb.name, verb)).collect());
