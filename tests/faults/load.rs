@@ -37,10 +37,10 @@ pub(crate) struct Load {
 
 /// What the clients saw in all.
 pub(crate) struct Answered {
-    pub free: u64,
+    pub(crate) free: u64,
     /// Requests with a quota that were let through.
-    pub counted: u64,
-    pub failures: Vec<String>,
+    pub(crate) counted: u64,
+    pub(crate) failures: Vec<String>,
 }
 
 impl Load {
@@ -159,8 +159,8 @@ pub(crate) struct Writers {
 }
 
 pub(crate) struct Written {
-    pub names: Vec<String>,
-    pub failures: Vec<String>,
+    pub(crate) names: Vec<String>,
+    pub(crate) failures: Vec<String>,
 }
 
 impl Writers {

@@ -154,7 +154,7 @@ fn without_a_quorum_every_node_serves_what_it_had_even_after_a_restart() {
     let refused = cluster.admin(0, "POST", "/restapis", r#"{"name":"nobody agrees"}"#).expect("an answer, not silence");
     assert!(refused.status >= 500, "a write without a quorum: {} {}", refused.status, refused.text());
     let stale = [("x-meridian-consistency", "stale")];
-    let read = cluster.admin_with(0, "GET", &format!("/restapis/{}", served.api), "", &stale).expect("an answer");
+    let read = cluster.owner(0).call("GET", &format!("/restapis/{}", served.api), "", &stale).expect("an answer");
     assert_eq!(read.status, 200, "a stale read needs no quorum: {}", read.text());
 
     cluster.nodes[0].kill_9();

@@ -3,8 +3,8 @@
 /// One token and the line it stands on, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Token<'a> {
-    pub text: &'a str,
-    pub line: usize,
+    pub(crate) text: &'a str,
+    pub(crate) line: usize,
 }
 
 impl Token<'_> {
@@ -99,23 +99,23 @@ fn literal(rest: &str) -> Option<usize> {
 /// A path as written, its `{…}` groups spread out: `use a::{b, c::d}` gives `a::b` and `a::c::d`.
 #[derive(Debug)]
 pub(crate) struct Named<'a> {
-    pub path: Vec<&'a str>,
-    pub line: usize,
+    pub(crate) path: Vec<&'a str>,
+    pub(crate) line: usize,
     /// Inline modules around it, inside this file.
-    pub inside: Vec<&'a str>,
+    pub(crate) inside: Vec<&'a str>,
     /// Stands in a `#[cfg(test)]` module.
-    pub test: bool,
+    pub(crate) test: bool,
 }
 
 /// What one file names and declares.
 #[derive(Debug, Default)]
 pub(crate) struct Seen<'a> {
-    pub names: Vec<Named<'a>>,
+    pub(crate) names: Vec<Named<'a>>,
     /// Modules that are declared here for tests only, with their inline parents.
-    pub test_modules: Vec<Vec<&'a str>>,
-    pub modules: Vec<Token<'a>>,
+    pub(crate) test_modules: Vec<Vec<&'a str>>,
+    pub(crate) modules: Vec<Token<'a>>,
     /// Names directly inside `serde( … )`.
-    pub serde: Vec<Token<'a>>,
+    pub(crate) serde: Vec<Token<'a>>,
 }
 
 /// Reads a file once and keeps what the rules ask about.

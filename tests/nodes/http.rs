@@ -10,10 +10,10 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
-    pub status: u16,
+    pub(crate) status: u16,
     /// Names in lower case, in the order of arrival.
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {

@@ -11,7 +11,7 @@ use http::Answer;
 use serde_json::Value;
 use std::fs;
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -19,6 +19,9 @@ use tempfile::TempDir;
 
 /// How long a node may take to serve, in debug builds on a loaded machine.
 pub(crate) const START: Duration = Duration::from_secs(60);
+
+/// The variable that puts a simulated distance before peers: `ADDRESS=ONE_WAY_MS,…`.
+const DISTANCE: &str = "MERIDIAN_SIMULATED_DELAY";
 
 /// Says on the terminal, past the test runner's capture, that a test did not run and why.
 pub(crate) fn skip(test: &str, why: &str) {
@@ -40,10 +43,10 @@ pub(crate) fn wait_for<T>(what: &str, within: Duration, mut condition: impl FnMu
 /// The addresses of a running node, as `listen.json` says them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Listen {
-    pub gateway_http: SocketAddr,
-    pub gateway_https: SocketAddr,
-    pub admin: SocketAddr,
-    pub peers: SocketAddr,
+    pub(crate) gateway_http: SocketAddr,
+    pub(crate) gateway_https: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) peers: SocketAddr,
 }
 
 impl Listen {
@@ -58,27 +61,49 @@ impl Listen {
     }
 }
 
+/// How a node's process is started, beyond its name and place.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Launch {
+    /// Further flags.
+    pub(crate) flags: Vec<String>,
+    /// Further variables.
+    pub(crate) variables: Vec<(String, String)>,
+    /// A program to run it under, with its arguments (`ip netns exec NAME`); the node's loopback may not be ours then.
+    pub(crate) under: Vec<String>,
+    /// Addresses for its listeners, instead of free ports on loopback.
+    pub(crate) listen: Option<Listen>,
+}
+
 pub(crate) struct Node {
-    pub name: String,
-    pub region: String,
-    pub data: PathBuf,
-    pub listen: Listen,
+    pub(crate) name: String,
+    pub(crate) region: String,
+    pub(crate) data: PathBuf,
+    pub(crate) listen: Listen,
     /// The line of JSON that the node printed when it was ready.
-    pub ready: Value,
+    pub(crate) ready: Value,
+    launch: Launch,
     child: Option<Child>,
 }
 
 pub(crate) struct Cluster {
-    pub nodes: Vec<Node>,
-    pub access_key_id: String,
-    pub secret_access_key: String,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) access_key_id: String,
+    pub(crate) secret_access_key: String,
     /// The bearer token of the cluster admin API.
-    pub token: String,
+    pub(crate) token: String,
     folder: TempDir,
 }
 
-fn meridian() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_meridian"));
+fn meridian(under: &[String]) -> Command {
+    let own = env!("CARGO_BIN_EXE_meridian");
+    let mut command = match under.split_first() {
+        None => Command::new(own),
+        Some((program, arguments)) => {
+            let mut command = Command::new(program);
+            command.args(arguments).arg(own);
+            command
+        }
+    };
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("MERIDIAN_") || name.starts_with("AWS_")) {
         command.env_remove(name);
     }
@@ -88,17 +113,20 @@ fn meridian() -> Command {
 
 impl Node {
     /// Starts the process with `arguments` (`start …` or `join …`) and waits until it says where it listens.
-    fn launch(name: &str, region: &str, data: PathBuf, arguments: &[&str], listen: Option<Listen>) -> Self {
+    pub(crate) fn launch(name: &str, region: &str, data: PathBuf, arguments: &[&str], launch: Launch) -> Self {
         fs::create_dir_all(&data).expect("a data directory");
+        let listen = launch.listen;
         let at =
             |pick: fn(&Listen) -> SocketAddr| listen.as_ref().map_or("127.0.0.1:0".to_owned(), |l| pick(l).to_string());
         let stdout = data.join("stdout.log");
-        let child = meridian()
+        let child = meridian(&launch.under)
             .args(arguments)
             .args(["--name", name, "--region", region, "--output", "json", "--data"])
             .arg(&data)
             .args(["--gateway-http", &at(|l| l.gateway_http), "--gateway-https", &at(|l| l.gateway_https)])
             .args(["--admin", &at(|l| l.admin), "--peers", &at(|l| l.peers)])
+            .args(&launch.flags)
+            .envs(launch.variables.clone())
             .stdin(Stdio::null())
             .stdout(fs::File::create(&stdout).expect("stdout.log"))
             .stderr(fs::OpenOptions::new().create(true).append(true).open(data.join("stderr.log")).expect("stderr.log"))
@@ -112,6 +140,7 @@ impl Node {
             data,
             listen: nowhere,
             ready: Value::Null,
+            launch,
             child: Some(child),
         };
         let deadline = Instant::now() + START;
@@ -130,7 +159,9 @@ impl Node {
         let written = fs::read(node.data.join("listen.json")).expect("listen.json in the data directory");
         let written: Value = serde_json::from_slice(&written).expect("listen.json is JSON");
         node.listen = Listen::read(&written).unwrap_or_else(|| panic!("listen.json lacks an address: {written}"));
-        node.wait_ready();
+        if node.launch.under.is_empty() {
+            node.wait_ready();
+        }
         node
     }
 
@@ -163,7 +194,8 @@ impl Node {
     /// Starts a killed node again, on the addresses that it had, over the data that it left.
     pub(crate) fn restart(&mut self) {
         assert!(self.child.is_none(), "{} still runs", self.name);
-        *self = Self::launch(&self.name, &self.region, self.data.clone(), &["start"], Some(self.listen));
+        let launch = Launch { listen: Some(self.listen), ..self.launch.clone() };
+        *self = Self::launch(&self.name, &self.region, self.data.clone(), &["start"], launch);
     }
 
     pub(crate) fn pid(&self) -> Option<u32> {
@@ -184,37 +216,72 @@ impl Drop for Node {
 }
 
 impl Cluster {
-    /// Founds a cluster in the first region and joins one node for each other; returns when all three vote.
+    /// Founds a cluster in the first region and joins one node for each other; returns when all of them vote.
     pub(crate) fn start(regions: &[&str]) -> Self {
+        Self::start_with(regions, &[])
+    }
+
+    /// The same, each node with further flags.
+    pub(crate) fn start_with(regions: &[&str], flags: &[&str]) -> Self {
+        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        Self::launch(regions, &vec![Launch { flags, ..Launch::default() }; regions.len()])
+    }
+
+    /// The same, with a simulated distance between any two nodes.
+    pub(crate) fn start_apart(regions: &[&str], one_way_ms: f64) -> Self {
+        // The delay goes by address, so the peers' ports are chosen here; all are held until the last is known.
+        let held: Vec<UdpSocket> = regions.iter().map(|_| UdpSocket::bind("127.0.0.1:0").expect("a port")).collect();
+        let peers: Vec<SocketAddr> = held.iter().map(|socket| socket.local_addr().expect("its address")).collect();
+        drop(held);
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let launches: Vec<Launch> = peers
+            .iter()
+            .map(|own| {
+                let others = peers.iter().filter(|peer| *peer != own).map(|peer| format!("{peer}={one_way_ms}"));
+                let links = others.collect::<Vec<_>>().join(",");
+                let listen = Listen { gateway_http: any, gateway_https: any, admin: any, peers: *own };
+                let variables = vec![(DISTANCE.to_owned(), links)];
+                Launch { variables, listen: Some(listen), ..Launch::default() }
+            })
+            .collect();
+        Self::launch(regions, &launches)
+    }
+
+    fn launch(regions: &[&str], launches: &[Launch]) -> Self {
         let folder = tempfile::Builder::new().prefix("meridian-test-").tempdir().expect("a temporary directory");
-        let first = Node::launch("n1", regions[0], folder.path().join("n1"), &["start"], None);
-        let secret = |name: &str| {
-            let found =
-                first.ready.get(name).or_else(|| first.ready.get("access_key")?.get(name)).and_then(Value::as_str);
-            found.unwrap_or_else(|| panic!("the founding node did not print {name}: {}", first.ready)).to_owned()
-        };
-        let token = fs::read_to_string(first.data.join("admin-token")).expect("admin-token in the data directory");
-        let mut cluster = Self {
-            access_key_id: secret("access_key_id"),
-            secret_access_key: secret("secret_access_key"),
-            token: token.trim().to_owned(),
-            nodes: vec![first],
-            folder,
-        };
+        let first = Node::launch("n1", regions[0], folder.path().join("n1"), &["start"], launches[0].clone());
+        let mut cluster = Self::of(first, folder);
         for (number, region) in regions.iter().enumerate().skip(1) {
             let name = format!("n{}", number + 1);
             let token = cluster.join_token();
             let data = cluster.folder.path().join(&name);
-            cluster.nodes.push(Node::launch(&name, region, data, &["join", &token], None));
+            cluster.nodes.push(Node::launch(&name, region, data, &["join", &token], launches[number].clone()));
         }
         cluster.wait_voters(regions.len());
         cluster
     }
 
+    /// A cluster of the node that founded it.
+    pub(crate) fn of(first: Node, folder: TempDir) -> Self {
+        let secret = |name: &str| {
+            let nested = || first.ready.get("access_key")?.get(name);
+            let found = first.ready.get(name).or_else(nested).and_then(Value::as_str);
+            found.unwrap_or_else(|| panic!("the founding node did not print {name}: {}", first.ready)).to_owned()
+        };
+        let token = fs::read_to_string(first.data.join("admin-token")).expect("admin-token in the data directory");
+        Self {
+            access_key_id: secret("access_key_id"),
+            secret_access_key: secret("secret_access_key"),
+            token: token.trim().to_owned(),
+            nodes: vec![first],
+            folder,
+        }
+    }
+
     /// A single-use token from the command line tool, asked on the first node.
     pub(crate) fn join_token(&self) -> String {
         let endpoint = format!("http://{}", self.nodes[0].listen.admin);
-        let output = meridian()
+        let output = meridian(&self.nodes[0].launch.under)
             .args(["token", "create", "--output", "json", "--endpoint", &endpoint, "--token", &self.token])
             .output()
             .expect("meridian token create");
@@ -245,32 +312,44 @@ impl Cluster {
         self.nodes.iter().position(|node| leader["name"] == node.name.as_str())
     }
 
-    /// One admin call with the bearer token, for the cluster API or the control plane in the first node's region.
-    pub(crate) fn admin(&self, node: usize, method: &str, path: &str, body: &str) -> std::io::Result<Answer> {
-        self.admin_with(node, method, path, body, &[])
+    /// Speaks to a node with the bearer token, in the first node's region.
+    pub(crate) fn owner(&self, node: usize) -> Owner {
+        let (address, region) = (self.nodes[node].listen.admin, self.nodes[0].region.clone());
+        Owner { address, token: self.token.clone(), region }
     }
 
-    pub(crate) fn admin_with(
-        &self,
-        node: usize,
-        method: &str,
-        path: &str,
-        body: &str,
-        more: &[(&str, &str)],
-    ) -> std::io::Result<Answer> {
-        let bearer = format!("Bearer {}", self.token);
-        let mut headers = vec![
-            ("authorization", bearer.as_str()),
-            ("x-meridian-region", self.nodes[0].region.as_str()),
-            ("content-type", "application/json"),
-        ];
-        headers.extend_from_slice(more);
-        http::Client::connect(self.nodes[node].listen.admin)?.send(method, path, &headers, body.as_bytes())
+    /// One admin call, for the cluster API or the control plane.
+    pub(crate) fn admin(&self, node: usize, method: &str, path: &str, body: &str) -> std::io::Result<Answer> {
+        self.owner(node).call(method, path, body, &[])
     }
 
     /// An admin call that must succeed with `status`; gives its body.
     pub(crate) fn must(&self, node: usize, method: &str, path: &str, body: &str, status: u16) -> Value {
-        let answer = self.admin(node, method, path, body).unwrap_or_else(|e| panic!("{method} {path}: {e}"));
+        self.owner(node).must(method, path, body, status)
+    }
+}
+
+/// Who makes admin calls, with what, and where.
+pub(crate) struct Owner {
+    pub(crate) address: SocketAddr,
+    pub(crate) token: String,
+    pub(crate) region: String,
+}
+
+impl Owner {
+    pub(crate) fn call(&self, method: &str, path: &str, body: &str, more: &[(&str, &str)]) -> std::io::Result<Answer> {
+        let bearer = format!("Bearer {}", self.token);
+        let mut headers = vec![
+            ("authorization", bearer.as_str()),
+            ("x-meridian-region", self.region.as_str()),
+            ("content-type", "application/json"),
+        ];
+        headers.extend_from_slice(more);
+        http::Client::connect(self.address)?.send(method, path, &headers, body.as_bytes())
+    }
+
+    pub(crate) fn must(&self, method: &str, path: &str, body: &str, status: u16) -> Value {
+        let answer = self.call(method, path, body, &[]).unwrap_or_else(|e| panic!("{method} {path}: {e}"));
         assert_eq!(answer.status, status, "{method} {path}: {}", answer.text());
         if answer.body.is_empty() { Value::Null } else { answer.json().expect("a JSON body") }
     }
