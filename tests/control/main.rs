@@ -3,5 +3,8 @@
 mod account;
 mod bench;
 mod deployment;
+mod integration;
+mod method;
+mod resource;
 mod rest_api;
 mod walk;

@@ -3,6 +3,14 @@
 pub mod account;
 pub mod api_key;
 pub mod deployment;
+pub mod integration;
+pub mod integration_response;
+mod locate;
+mod map_patch;
+mod mapping;
+pub mod method;
+pub mod method_response;
+pub mod resource;
 pub mod rest_api;
 pub mod stage;
 pub mod tags;
@@ -27,6 +35,12 @@ pub const NOUNS: &[&[Verb]] = &[
     usage::OPERATIONS,
     usage_plan::OPERATIONS,
     usage_plan_key::OPERATIONS,
+    rest_api::OPERATIONS,
+    resource::OPERATIONS,
+    method::OPERATIONS,
+    method_response::OPERATIONS,
+    integration::OPERATIONS,
+    integration_response::OPERATIONS,
 ];
 
 static BY_NAME: LazyLock<HashMap<&'static str, &'static Verb>> =
