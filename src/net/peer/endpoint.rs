@@ -63,7 +63,7 @@ pub struct PeerNet {
     pub(super) stopping: watch::Sender<bool>,
     handlers: RwLock<HashMap<u8, Arc<dyn PeerHandler>>>,
     door: RwLock<Option<Arc<dyn JoinDoor>>>,
-    thread: Mutex<Option<PeerThread>>,
+    pub(super) thread: Mutex<Option<PeerThread>>,
 }
 
 impl PeerNet {

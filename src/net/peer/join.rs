@@ -192,3 +192,7 @@ impl ServerCertVerifier for PinnedCa {
         provider().signature_verification_algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+#[path = "join_tests.rs"]
+mod tests;

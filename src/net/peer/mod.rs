@@ -19,6 +19,11 @@ mod transport;
 mod unary;
 pub mod wire;
 
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
 pub use endpoint::{PeerConfig, PeerHandler, PeerNet};
 pub use error::PeerError;
 pub use kind::Lane;

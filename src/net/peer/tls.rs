@@ -3,7 +3,7 @@
 use std::{any::Any, sync::Arc};
 
 use quinn::{
-    ClientConfig, EndpointConfig, ServerConfig,
+    ClientConfig, ConnectionId, ConnectionIdGenerator, EndpointConfig, ServerConfig,
     crypto::rustls::{QuicClientConfig, QuicServerConfig},
 };
 use rustls::{
@@ -106,7 +106,30 @@ impl Identity {
         seed.extend_from_slice(self.key.secret_der());
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &seed);
         let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, digest.as_ref());
-        EndpointConfig::new(Arc::new(key))
+        let mut config = EndpointConfig::new(Arc::new(key));
+        // quinn's own generator drops ids of an earlier process unanswered, which would be no reset at all.
+        config.cid_generator(|| Box::new(RandomIds));
+        config
+    }
+}
+
+/// Connection ids of eight random bytes.
+struct RandomIds;
+
+impl ConnectionIdGenerator for RandomIds {
+    fn generate_cid(&mut self) -> ConnectionId {
+        let mut bytes = [0u8; 8];
+        // Without randomness no handshake succeeds either.
+        let _ = aws_lc_rs::rand::fill(&mut bytes);
+        ConnectionId::new(&bytes)
+    }
+
+    fn cid_len(&self) -> usize {
+        8
+    }
+
+    fn cid_lifetime(&self) -> Option<std::time::Duration> {
+        None
     }
 }
 
