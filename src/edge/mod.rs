@@ -18,6 +18,11 @@ mod replay;
 mod serve;
 pub mod wire;
 
+#[cfg(test)]
+mod testkit;
+#[cfg(test)]
+mod tests;
+
 pub use body::{CutBody, Facts};
 pub use error::CutError;
 pub use forward::{Answer, Failed, ForwardError, Forwarded, Forwarder};

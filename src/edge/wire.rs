@@ -451,3 +451,7 @@ pub fn to_map(headers: &[Header]) -> Result<http::HeaderMap, WireError> {
     }
     Ok(map)
 }
+
+#[cfg(test)]
+#[path = "wire_tests.rs"]
+mod tests;
