@@ -119,79 +119,108 @@ fn compare(workload: &Workload, repeats: usize, seconds: f64, cert: &Path) -> Ou
     Ok(())
 }
 
+/// Everybody who runs, all at once; who is not asked sleeps.
+struct Field {
+    nginx: Option<Peer>,
+    haproxy: Option<Peer>,
+    responder: Peer,
+    plain_proxy: Peer,
+    tls_proxy: Peer,
+    ours: Option<(Cluster, gateway::Api)>,
+    _backend: Running,
+}
+
+impl Field {
+    fn start(folder: &Path, files: &tls::Files, with_us: bool) -> Outcome<Self> {
+        let mut backend = Running::role(Some(LOAD_CORE), &["responder"])?;
+        let address = backend.line()?;
+        let (cert, key) = (files.cert.display().to_string(), files.key.display().to_string());
+        let ours = if with_us {
+            let cluster = Cluster::start_with(&["us-east-1"], &["--tls-cert", &cert, "--tls-key", &key]);
+            let api = gateway::set_up(&cluster.owner(0), &address)?;
+            Some((cluster, api))
+        } else {
+            None
+        };
+        Ok(Self {
+            nginx: peers::nginx(folder, &address, files)?,
+            haproxy: peers::haproxy(folder, &address, files)?,
+            responder: peers::hyper_responder()?,
+            plain_proxy: peers::hyper_proxy(&address, None)?,
+            tls_proxy: peers::hyper_proxy(&address, Some(files))?,
+            ours,
+            _backend: backend,
+        })
+    }
+
+    fn pid(&self) -> Option<u32> {
+        self.ours.as_ref()?.0.nodes[0].pid()
+    }
+
+    fn ours(&self, name: &str, path: &str, tls: bool) -> Option<Target> {
+        let (cluster, api) = self.ours.as_ref()?;
+        let listen = cluster.nodes[0].listen;
+        Some(Target {
+            name: name.to_owned(),
+            pid: self.pid()?,
+            address: if tls { listen.gateway_https } else { listen.gateway_http }.to_string(),
+            path: format!("/prod{path}"),
+            host: api.host.clone(),
+            key: (path == "/keyed").then(|| api.key.clone()),
+        })
+    }
+
+    /// The named peers that are here, and then ourselves, each asked for `path`.
+    fn targets<const N: usize>(&self, peers: [Option<&Peer>; N], path: &str, tls: bool) -> Vec<Target> {
+        let others = peers.into_iter().flatten().map(|one| peer(one, path, tls));
+        others.chain(self.ours("Meridian", path, tls)).collect()
+    }
+
+    fn proxies(&self, path: &str, tls: bool) -> Vec<Target> {
+        let bare = if tls { &self.tls_proxy } else { &self.plain_proxy };
+        self.targets([self.nginx.as_ref(), self.haproxy.as_ref(), Some(bare)], path, tls)
+    }
+
+    fn workloads(&self) -> Vec<Workload> {
+        let plain =
+            |title, connections, targets| Workload { title, connections, streams: 1, tls: false, h2: false, targets };
+        let tls = |title, connections, targets| Workload { tls: true, ..plain(title, connections, targets) };
+        let mocks = self.targets([Some(&self.responder), self.nginx.as_ref(), self.haproxy.as_ref()], "/mock", false);
+        let h2 = tls("Proxy 1 KiB, TLS, HTTP/2, 8 connections of 8 streams", 8, self.proxies("/1k", true));
+        let mut keyed = self.targets([self.nginx.as_ref(), self.haproxy.as_ref()], "/keyed", false);
+        keyed.extend(self.ours("Meridian, its plain proxy", "/1k", false));
+        vec![
+            plain("Mock, 64 connections", 64, mocks),
+            plain("Proxy 1 KiB, 64 connections", 64, self.proxies("/1k", false)),
+            plain("Proxy 1 KiB, 1 connection", 1, self.proxies("/1k", false)),
+            plain("Proxy 1 MiB, 16 connections", 16, self.proxies("/1m", false)),
+            tls("Proxy 1 KiB, TLS, HTTP/1.1, 64 connections", 64, self.proxies("/1k", true)),
+            Workload { h2: true, streams: 8, ..h2 },
+            plain(
+                "Key, throttle and quota, proxy 1 KiB, 64 connections (nginx: map and limit_req; haproxy: key alone)",
+                64,
+                keyed,
+            ),
+        ]
+    }
+}
+
 /// `speed [--seconds N] [--repeats N] [--only WORD] [--without-meridian 1]`.
 pub(crate) fn run(flags: &Flags) -> Outcome<()> {
     let (seconds, repeats) = (flags.number("seconds", 4.0), flags.number("repeats", 5));
     let folder = tempfile::tempdir()?;
     let files = tls::write(folder.path(), &[])?;
-    let mut backend = Running::role(Some(LOAD_CORE), &["responder"])?;
-    let backend_address = backend.line()?;
-    let nginx = peers::nginx(folder.path(), &backend_address, &files)?;
-    let haproxy = peers::haproxy(folder.path(), &backend_address, &files)?;
-    for (name, found) in [("nginx", nginx.is_some()), ("haproxy", haproxy.is_some())] {
+    let field = Field::start(folder.path(), &files, flags.text("without-meridian").is_none())?;
+    for (name, found) in [("nginx", field.nginx.is_some()), ("haproxy", field.haproxy.is_some())] {
         if !found {
             println!("SKIPPED {name}: it is not installed (apt-get install {name}); its rows are missing");
         }
     }
-    let responder = peers::hyper_responder()?;
-    let (plain_proxy, tls_proxy) =
-        (peers::hyper_proxy(&backend_address, None)?, peers::hyper_proxy(&backend_address, Some(&files))?);
-    let certificate = ["--tls-cert", &files.cert.display().to_string(), "--tls-key", &files.key.display().to_string()];
-    let cluster = flags.text("without-meridian").is_none().then(|| Cluster::start_with(&["us-east-1"], &certificate));
-    let api = cluster.as_ref().map(|cluster| gateway::set_up(&cluster.owner(0), &backend_address)).transpose()?;
-    let node = cluster.as_ref().map(|cluster| &cluster.nodes[0]);
-    let idle = node.and_then(|node| node.pid()).map_or(0.0, resident_mib);
-
-    let ours = |name: &str, path: &str, tls: bool, keyed: bool| {
-        let (node, api) = (node?, api.as_ref()?);
-        Some(Target {
-            name: name.to_owned(),
-            pid: node.pid()?,
-            address: if tls { node.listen.gateway_https } else { node.listen.gateway_http }.to_string(),
-            path: format!("/prod{path}"),
-            host: api.host.clone(),
-            key: keyed.then(|| api.key.clone()),
-        })
-    };
-    let proxied = |path: &'static str, tls: bool| -> Vec<Target> {
-        let bare = if tls { &tls_proxy } else { &plain_proxy };
-        let others = [nginx.as_ref(), haproxy.as_ref(), Some(bare)];
-        others.into_iter().flatten().map(|one| peer(one, path, tls)).chain(ours("Meridian", path, tls, false)).collect()
-    };
-    let mocks = [Some(&responder), nginx.as_ref(), haproxy.as_ref()];
-    let mock = mocks.into_iter().flatten().map(|one| peer(one, "/mock", false));
-    let keyed = [nginx.as_ref(), haproxy.as_ref()];
-    let keyed = keyed.into_iter().flatten().map(|one| peer(one, "/keyed", false));
-    let own_keyed = [
-        ours("Meridian, plain proxy", "/1k", false, false),
-        ours("Meridian, key + throttle + quota", "/keyed", false, true),
-    ];
-    let plain =
-        |title, connections, targets| Workload { title, connections, streams: 1, tls: false, h2: false, targets };
-    let workloads = [
-        plain("Mock, 64 connections", 64, mock.chain(ours("Meridian", "/mock", false, false)).collect()),
-        plain("Proxy 1 KiB, 64 connections", 64, proxied("/1k", false)),
-        plain("Proxy 1 KiB, 1 connection", 1, proxied("/1k", false)),
-        plain("Proxy 1 MiB, 16 connections", 16, proxied("/1m", false)),
-        Workload { tls: true, ..plain("Proxy 1 KiB, TLS, HTTP/1.1, 64 connections", 64, proxied("/1k", true)) },
-        Workload {
-            tls: true,
-            h2: true,
-            streams: 8,
-            ..plain("Proxy 1 KiB, TLS, HTTP/2, 8 connections of 8 streams", 8, proxied("/1k", true))
-        },
-        plain(
-            "Key and limit, proxy 1 KiB, 64 connections (nginx: map and limit_req; haproxy: key alone)",
-            64,
-            keyed.chain(own_keyed.into_iter().flatten()).collect(),
-        ),
-    ];
-    println!(
-        "{}. One core for what is measured, one for load and backend; {repeats} repeats of {seconds} s.",
-        machine()
-    );
-    println!("Meridian at rest: {idle:.0} MiB resident.");
-    for workload in workloads.iter().filter(|one| flags.text("only").is_none_or(|word| one.title.contains(word))) {
+    let split = "one core for what is measured, one for load and backend";
+    println!("{}; {split}; {repeats} repeats of {seconds} s.", machine());
+    println!("Meridian at rest: {:.0} MiB resident.", field.pid().map_or(0.0, resident_mib));
+    let wanted = flags.text("only").unwrap_or_default();
+    for workload in field.workloads().iter().filter(|one| one.title.contains(wanted)) {
         compare(workload, repeats, seconds, &files.cert)?;
     }
     Ok(())
