@@ -116,9 +116,20 @@ fn a_draft_that_cannot_be_served_is_not_deployed() {
     assert_eq!(bench.post(&base, json!({})).refusal(), bad_request("The REST API doesn't contain any methods"));
     let mut ops = Ops::new();
     let bare = Method { http_method: "GET".into(), authorization_type: "NONE".into(), ..Method::default() };
-    ops.put(&scope(&api), "abc/GET", &bare);
+    let root = bench.get(&format!("/restapis/{api}")).json()["rootResourceId"].as_str().unwrap().to_owned();
+    ops.put(&scope(&api), &Method::row_id(&root, "GET"), &bare);
     bench.memory.put(&ops.0);
     assert_eq!(bench.post(&base, json!({})).refusal(), bad_request("No integration defined for method"));
+    let http = Integration { kind: meridian::catalog::v1::IntegrationType::Http, ..Integration::default() };
+    let odd = Method { http_method: "PUT".into(), method_integration: Some(http), ..bare };
+    ops.put(&scope(&api), &Method::row_id(&root, "PUT"), &odd);
+    bench.memory.put(&ops.0);
+    assert_eq!(
+        bench.post(&base, json!({"stageName": "prod"})).refusal(),
+        bad_request("No integration defined for method; PUT /: the integration has no URI"),
+        "every flaw is named"
+    );
+    assert_eq!(bench.get(&format!("/restapis/{api}/stages")).ok(200), json!({"item": []}));
     assert_eq!(bench.get(&base).ok(200), json!({"item": []}));
     assert_eq!(
         bench.post("/restapis/nonexist/deployments", json!({})).refusal(),

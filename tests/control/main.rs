@@ -1,10 +1,15 @@
 //! The control plane without sockets: whole answers of every noun, and of the walk itself.
 
 mod account;
+mod api_key;
 mod bench;
 mod deployment;
 mod integration;
 mod method;
 mod resource;
 mod rest_api;
+mod stage;
+mod tags;
+mod usage;
+mod usage_plan;
 mod walk;

@@ -5,6 +5,7 @@ use crate::catalog::v1::{CanarySettings, Deployment, Method, Resource, Stage};
 use crate::control::patch::{Op, Rule, Rules, Style};
 use crate::control::render::Object;
 use crate::control::{Fault, Reply, Scene, Verb, page};
+use crate::plan::{ServingPlan, Which};
 use crate::state::{Ops, Scope, Tree};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -42,8 +43,7 @@ fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     if call.object("canarySettings").is_some() {
         canary_has_a_stage(call.text("stageName"), stage.as_ref())?;
     }
-    let draft = scene.world.tree(&scope);
-    let flaws = flaws(&draft)?;
+    let flaws = flaws(scene, &scene.world.tree(&scope))?;
     if !flaws.is_empty() {
         return Err(Fault::bad_request(flaws.join("; ")));
     }
@@ -110,14 +110,22 @@ fn staged(scene: &Scene<'_>, name: &str, old: Option<Stage>, deployment: &str) -
     Ok(stage)
 }
 
-/// Why a draft cannot be served, in AWS's words: every flaw, not the first.
-fn flaws(draft: &Tree) -> Result<Vec<String>, Fault> {
+/// Why a draft cannot be served: every flaw, not the first. AWS knows two; the rest is what our compiler says.
+fn flaws(scene: &Scene<'_>, draft: &Tree) -> Result<Vec<String>, Fault> {
     let methods = draft.list::<Method>("")?;
     if methods.is_empty() {
         return Ok(vec!["The REST API doesn't contain any methods".to_owned()]);
     }
-    let lacking = methods.iter().any(|(_, method)| method.method_integration.is_none());
-    Ok(if lacking { vec!["No integration defined for method".to_owned()] } else { Vec::new() })
+    let call = scene.call;
+    let which = Which { account: call.account.as_str(), region: call.region.as_str(), api: call.label("restApiId") };
+    let stage = Stage { stage_name: call.label("stageName").to_owned(), ..Stage::default() };
+    let Err(found) = ServingPlan::compile(draft, &stage, which) else { return Ok(Vec::new()) };
+    let lacking = "No integration defined for method";
+    let mut flaws: Vec<String> = found.iter().filter(|flaw| flaw.what != lacking).map(ToString::to_string).collect();
+    if flaws.len() < found.len() {
+        flaws.insert(0, lacking.to_owned());
+    }
+    Ok(flaws)
 }
 
 fn get(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {

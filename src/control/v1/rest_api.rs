@@ -186,7 +186,7 @@ fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     }
     api.disable_execute_api_endpoint =
         call.flag("disableExecuteApiEndpoint").unwrap_or(api.disable_execute_api_endpoint);
-    api.tags = call.text_map("tags").unwrap_or_default();
+    api.tags = super::tags::of(call)?;
     api.created_date_ms = scene.stamp.time_ms;
     api.id = mint.lower(10);
     while scene.world.api_scope(&api.id).is_some() {
