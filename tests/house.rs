@@ -80,9 +80,9 @@ fn module_of(file: &str) -> Vec<&str> {
 fn room_reached<'a>(module: &[&'a str], name: &Named<'a>) -> Option<&'a str> {
     let mut whole: Vec<&str> = module.iter().chain(&name.inside).copied().collect();
     let mut path = name.path.as_slice();
-    match path.first()? {
-        &"crate" => whole.clear(),
-        &"super" => whole.truncate(whole.len().saturating_sub(1)),
+    match *path.first()? {
+        "crate" => whole.clear(),
+        "super" => whole.truncate(whole.len().saturating_sub(1)),
         _ => return None,
     }
     path = &path[1..];

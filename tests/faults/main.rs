@@ -10,6 +10,7 @@ mod nodes;
 mod load;
 
 use load::{Load, Writers};
+use nodes::api::Served;
 use nodes::{Cluster, START, wait_for};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -17,47 +18,6 @@ use std::time::Duration;
 const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-southeast-2"];
 /// Small enough to run out during the test, so that exactness is tried at the edge.
 const QUOTA: u64 = 600;
-
-/// An API that every region serves: `/free` for everybody, `/keyed` behind a key with a quota.
-struct Served {
-    api: String,
-    plan: String,
-    key: String,
-    key_value: String,
-}
-
-fn method(cluster: &Cluster, api: &str, root: &str, part: &str, keyed: bool) {
-    let resources = format!("/restapis/{api}/resources");
-    let made = cluster.must(0, "POST", &format!("{resources}/{root}"), &json!({"pathPart": part}).to_string(), 201);
-    let method = format!("{resources}/{}/methods/GET", made["id"].as_str().expect("a resource id"));
-    let put = |path: &str, body: Value| cluster.must(0, "PUT", &format!("{method}{path}"), &body.to_string(), 201);
-    put("", json!({"authorizationType": "NONE", "apiKeyRequired": keyed}));
-    put("/responses/200", json!({}));
-    put("/integration", json!({"type": "MOCK", "requestTemplates": {"application/json": "{\"statusCode\": 200}"}}));
-    put("/integration/responses/200", json!({"responseTemplates": {"application/json": "{\"here\":true}"}}));
-}
-
-fn serve(cluster: &Cluster) -> Served {
-    let text = |value: &Value, member: &str| {
-        value[member].as_str().unwrap_or_else(|| panic!("{member} in {value}")).to_owned()
-    };
-    let tags = json!({"name": "faults", "tags": {"meridian:regions": "*"}});
-    let made = cluster.must(0, "POST", "/restapis", &tags.to_string(), 201);
-    let (api, root) = (text(&made, "id"), text(&made, "rootResourceId"));
-    method(cluster, &api, &root, "free", false);
-    method(cluster, &api, &root, "keyed", true);
-    cluster.must(0, "POST", &format!("/restapis/{api}/deployments"), r#"{"stageName":"prod"}"#, 201);
-    let key = cluster.must(0, "POST", "/apikeys", r#"{"name":"client","enabled":true}"#, 201);
-    let plan = json!({
-        "name": "counted",
-        "apiStages": [{"apiId": api, "stage": "prod"}],
-        "quota": {"limit": QUOTA, "period": "MONTH"},
-    });
-    let plan = cluster.must(0, "POST", "/usageplans", &plan.to_string(), 201);
-    let member = json!({"keyId": key["id"], "keyType": "API_KEY"});
-    cluster.must(0, "POST", &format!("/usageplans/{}/keys", text(&plan, "id")), &member.to_string(), 201);
-    Served { api, plan: text(&plan, "id"), key: text(&key, "id"), key_value: text(&key, "value") }
-}
 
 /// Every item of a list of the control plane, page by page.
 fn list(cluster: &Cluster, node: usize, path: &str) -> Vec<Value> {
@@ -75,7 +35,7 @@ fn list(cluster: &Cluster, node: usize, path: &str) -> Vec<Value> {
 #[test]
 fn nothing_is_lost_doubled_or_failed_when_each_node_in_turn_is_killed_under_load() {
     let mut cluster = Cluster::start(&REGIONS);
-    let served = serve(&cluster);
+    let served = Served::make(&cluster.owner(0), QUOTA);
     let addresses: Vec<_> = cluster.nodes.iter().map(|node| node.listen).collect();
     let load = Load::start(&addresses, &served.api, &served.key_value);
     let writers = Writers::start(&addresses, &cluster.token, REGIONS[0]);
@@ -138,7 +98,7 @@ fn today(cluster: &Cluster) -> String {
 #[test]
 fn without_a_quorum_every_node_serves_what_it_had_even_after_a_restart() {
     let mut cluster = Cluster::start(&REGIONS);
-    let served = serve(&cluster);
+    let served = Served::make(&cluster.owner(0), QUOTA);
     let ask = |cluster: &Cluster, node: usize| {
         let path = format!("/_aws/execute-api/{}/prod/free", served.api);
         nodes::http::get(cluster.nodes[node].listen.gateway_http, &path, &[]).map(|answer| answer.status).ok()

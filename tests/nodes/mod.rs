@@ -5,6 +5,7 @@
 
 #![allow(dead_code)] // each test binary uses its part
 
+pub(crate) mod api;
 pub(crate) mod http;
 
 use http::Answer;
