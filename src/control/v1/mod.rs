@@ -35,7 +35,6 @@ pub const NOUNS: &[&[Verb]] = &[
     usage::OPERATIONS,
     usage_plan::OPERATIONS,
     usage_plan_key::OPERATIONS,
-    rest_api::OPERATIONS,
     resource::OPERATIONS,
     method::OPERATIONS,
     method_response::OPERATIONS,

@@ -1,0 +1,80 @@
+//! The census: every operation of AWS's model has exactly one home or stands in `absent.txt`; every catalog struct has
+//! the members that AWS's shape has, and no others but those named here with a reason.
+
+mod shapes;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use meridian::control::model::Service;
+use meridian::control::table::{BOTOCORE, OPERATIONS};
+use meridian::control::v1::NOUNS;
+
+/// How many operations may be absent. It only shrinks.
+const MOST_ABSENT: usize = 172;
+
+fn word(service: Service) -> &'static str {
+    match service {
+        Service::V1 => "apigateway",
+        Service::V2 => "apigatewayv2",
+        Service::Management => "apigatewaymanagementapi",
+    }
+}
+
+fn absent() -> Vec<&'static str> {
+    include_str!("absent.txt").lines().filter(|l| !l.starts_with('#')).collect()
+}
+
+fn homes() -> BTreeMap<String, usize> {
+    let mut homes = BTreeMap::new();
+    for verb in NOUNS.iter().flat_map(|verbs| verbs.iter()) {
+        *homes.entry(format!("apigateway {}", verb.name)).or_default() += 1;
+    }
+    homes
+}
+
+#[test]
+fn the_model_has_230_operations() {
+    let count = |service| OPERATIONS.iter().filter(|o| o.service == service).count();
+    assert_eq!((count(Service::V1), count(Service::V2), count(Service::Management)), (124, 103, 3));
+}
+
+#[test]
+fn every_operation_has_exactly_one_home_or_stands_in_absent_txt() {
+    let (homes, absent) = (homes(), absent());
+    let mut wrong = Vec::new();
+    for operation in &OPERATIONS {
+        let name = format!("{} {}", word(operation.service), operation.name);
+        let lines = absent.iter().filter(|l| **l == name).count();
+        match (homes.get(&name).copied().unwrap_or_default(), lines) {
+            (1, 0) | (0, 1) => {}
+            (home, lines) => wrong.push(format!("{name}: {home} homes, {lines} lines in absent.txt")),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_home_and_no_line_names_what_the_model_does_not_have() {
+    let model: BTreeSet<String> = OPERATIONS.iter().map(|o| format!("{} {}", word(o.service), o.name)).collect();
+    let named: BTreeSet<String> = homes().into_keys().chain(absent().into_iter().map(str::to_owned)).collect();
+    assert_eq!(named.difference(&model).collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
+#[test]
+fn absent_txt_only_shrinks_and_is_in_order() {
+    let lines = absent();
+    assert!(lines.is_sorted(), "sort absent.txt");
+    assert_eq!(lines.len(), MOST_ABSENT, "MOST_ABSENT is the number of lines; it only shrinks");
+}
+
+#[test]
+fn the_table_is_what_the_generator_makes() {
+    let Ok(python) = std::env::var("MERIDIAN_TEST_PYTHON") else {
+        eprintln!("SKIPPED: MERIDIAN_TEST_PYTHON names no python with botocore {BOTOCORE}; run ./scripts/test");
+        return;
+    };
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/gen_table.py");
+    let run = Command::new(python).args([script, "--check"]).output().expect("python runs");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+}

@@ -1,0 +1,123 @@
+//! Catalog structs beside AWS's shapes, both ways. The structs are seen through their golden rows, which have every
+//! member set.
+
+use std::collections::BTreeMap;
+
+use meridian::control::model::{Member, Shape};
+use meridian::control::table::SHAPES;
+
+const GOLDEN: &str = include_str!("../../src/catalog/v1/golden.txt");
+
+/// Ours alone: shape, member, why.
+const OURS: &[(&str, &str, &str)] = &[
+    ("ApiKey", "valueSealed", "the value, sealed; AWS's `value` is shown from it"),
+    ("ApiKey", "valueHash", "the index for look-ups"),
+    ("Stage", "revision", "which state of the stage a forwarded request was judged by"),
+    ("UsagePlan", "createdDateMs", "a quota's offset counts in the plan's first period"),
+    ("ApiKey", "planIds", "memberships, for look-ups while serving"),
+];
+
+/// AWS's alone: shape, member, why.
+const THEIRS: &[(&str, &str, &str)] = &[
+    ("Account", "apiKeyVersion", "a constant"),
+    ("ApiKey", "value", "stored sealed"),
+    ("Deployment", "apiSummary", "derived from the frozen tree"),
+    ("Resource", "resourceMethods", "derived: methods have rows of their own"),
+    ("UsagePlanKey", "value", "the key's"),
+    ("UsagePlanKey", "name", "the key's"),
+];
+
+fn structure(name: &str) -> &'static [Member] {
+    let found = SHAPES.iter().find_map(|s| match s {
+        Shape::Structure(n, members) if *n == name => Some(*members),
+        _ => None,
+    });
+    found.unwrap_or_else(|| panic!("the model has no shape {name}"))
+}
+
+fn rows() -> BTreeMap<&'static str, rmpv::Value> {
+    let decode = |line: &'static str| {
+        let (name, hex) = line.split_once(' ').expect("name and hex");
+        let digits: Vec<u8> = hex.bytes().map(|b| char::from(b).to_digit(16).expect("hex") as u8).collect();
+        let bytes: Vec<u8> = digits.chunks(2).map(|pair| pair[0] * 16 + pair[1]).collect();
+        (name, rmpv::decode::read_value(&mut &bytes[1..]).expect("MessagePack"))
+    };
+    GOLDEN.lines().filter(|l| !l.is_empty()).map(decode).collect()
+}
+
+fn excused(list: &[(&str, &str, &str)], shape: &str, member: &str) -> bool {
+    list.iter().any(|(s, m, _)| *s == shape && *m == member)
+}
+
+/// Compares what a row holds with the shape, and walks into both.
+fn compare(shape: &Shape, value: &rmpv::Value, path: &str, wrong: &mut Vec<String>) {
+    match shape {
+        Shape::Structure(name, members) => {
+            let Some(map) = value.as_map() else { return wrong.push(format!("{path}: {name} is stored as {value}")) };
+            let stored: BTreeMap<&str, &rmpv::Value> = map.iter().map(|(k, v)| (k.as_str().unwrap_or(""), v)).collect();
+            for member in *members {
+                let ours = if matches!(member.shape(), Shape::Epoch) {
+                    format!("{}Ms", member.name)
+                } else {
+                    member.name.to_owned()
+                };
+                match stored.get(ours.as_str()) {
+                    Some(value) => compare(member.shape(), value, &format!("{path}.{}", member.name), wrong),
+                    None if excused(THEIRS, name, member.name) => {}
+                    None => wrong.push(format!("{path}: {name} lacks {}", member.name)),
+                }
+            }
+            for ours in stored.keys().filter(|k| **k != "fromTheFuture") {
+                let plain = ours.strip_suffix("Ms").unwrap_or(ours);
+                let known =
+                    members.iter().any(|m| m.name == *ours || (m.name == plain && matches!(m.shape(), Shape::Epoch)));
+                if !known && !excused(OURS, name, ours) {
+                    wrong.push(format!("{path}: {name} has {ours}, which AWS has not"));
+                }
+            }
+        }
+        Shape::List(item) => {
+            for inner in value.as_array().into_iter().flatten() {
+                compare(&SHAPES[*item as usize], inner, &format!("{path}[]"), wrong);
+            }
+        }
+        Shape::Map(item) => {
+            for (_, inner) in value.as_map().into_iter().flatten() {
+                compare(&SHAPES[*item as usize], inner, &format!("{path}{{}}"), wrong);
+            }
+        }
+        Shape::Boolean if !value.is_bool() => wrong.push(format!("{path}: a boolean is stored as {value}")),
+        Shape::Integer | Shape::Long if !value.is_number() => {
+            wrong.push(format!("{path}: a number is stored as {value}"))
+        }
+        Shape::Enum(set) if !value.as_str().is_some_and(|w| set.contains(&w)) => {
+            wrong.push(format!("{path}: {value} is none of {set:?}"));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn every_catalog_struct_has_the_members_of_its_shape_and_no_others() {
+    let mut wrong = Vec::new();
+    for (name, row) in rows() {
+        let members = structure(name);
+        // A temporary shape borrows the members of the static one.
+        let shape =
+            SHAPES.iter().find(|s| matches!(s, Shape::Structure(n, m) if *n == name && std::ptr::eq(*m, members)));
+        compare(shape.expect("found above"), &row, name, &mut wrong);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_excuse_is_left_over() {
+    let rows = rows();
+    for (shape, member, _) in THEIRS {
+        assert!(structure(shape).iter().any(|m| m.name == *member), "{shape}.{member} is no member of AWS's any more");
+    }
+    for (shape, member, _) in OURS.iter().filter(|(s, _, _)| rows.contains_key(s)) {
+        let map = rows[shape].as_map().expect("a map");
+        assert!(map.iter().any(|(k, _)| k.as_str() == Some(member)), "{shape}.{member} is not stored any more");
+    }
+}
