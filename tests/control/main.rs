@@ -8,6 +8,7 @@ mod integration;
 mod method;
 mod resource;
 mod rest_api;
+mod shapes;
 mod stage;
 mod tags;
 mod usage;
