@@ -146,7 +146,7 @@ impl Seen {
 pub(crate) struct Bench {
     pub(crate) memory: Arc<Memory>,
     pub(crate) book: Arc<Book>,
-    pub(crate) control: Control,
+    pub(crate) control: Arc<Control>,
     visits: AtomicU64,
 }
 
@@ -169,7 +169,7 @@ impl Bench {
             max_body_bytes: 10 << 20,
         };
         change(&mut settings);
-        let control = Control::new(memory.clone(), Arc::new(Reverse), book.clone(), settings);
+        let control = Arc::new(Control::new(memory.clone(), Arc::new(Reverse), book.clone(), settings));
         Bench { memory, book, control, visits: AtomicU64::new(1 << 32) }
     }
 

@@ -9,6 +9,7 @@ mod method;
 mod resource;
 mod rest_api;
 mod shapes;
+mod signers;
 mod stage;
 mod tags;
 mod usage;
