@@ -22,7 +22,9 @@ use tempfile::TempDir;
 pub(crate) const START: Duration = Duration::from_secs(60);
 
 /// The variable that puts a simulated distance before peers: `ADDRESS=ONE_WAY_MS,…`.
-const DISTANCE: &str = "MERIDIAN_SIMULATED_DELAY";
+const DISTANCE: &str = "MERIDIAN_SIMULATED_LINKS";
+/// What the nodes take for the round trip between them until they have measured it.
+const ROUND_TRIP: &str = "MERIDIAN_ROUND_TRIP_MS";
 
 /// Says on the terminal, past the test runner's capture, that a test did not run and why.
 pub(crate) fn skip(test: &str, why: &str) {
@@ -241,7 +243,8 @@ impl Cluster {
                 let others = peers.iter().filter(|peer| *peer != own).map(|peer| format!("{peer}={one_way_ms}"));
                 let links = others.collect::<Vec<_>>().join(",");
                 let listen = Listen { gateway_http: any, gateway_https: any, admin: any, peers: *own };
-                let variables = vec![(DISTANCE.to_owned(), links)];
+                let round_trip = format!("{:.0}", 2.0 * one_way_ms);
+                let variables = vec![(DISTANCE.to_owned(), links), (ROUND_TRIP.to_owned(), round_trip)];
                 Launch { variables, listen: Some(listen), ..Launch::default() }
             })
             .collect();
