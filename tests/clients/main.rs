@@ -6,6 +6,7 @@
 
 #[path = "../nodes/mod.rs"]
 mod nodes;
+mod visitors;
 
 use nodes::{Cluster, skip};
 use serde_json::json;

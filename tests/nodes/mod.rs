@@ -15,6 +15,7 @@ use std::io::Write;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -95,7 +96,11 @@ pub(crate) struct Cluster {
     /// The bearer token of the cluster admin API.
     pub(crate) token: String,
     folder: TempDir,
+    _alone: MutexGuard<'static, ()>,
 }
+
+/// One cluster at a time in a test binary: tests run in threads, and a machine of two cores does not carry several.
+static ALONE: Mutex<()> = Mutex::new(());
 
 fn meridian(under: &[String]) -> Command {
     let own = env!("CARGO_BIN_EXE_meridian");
@@ -252,9 +257,10 @@ impl Cluster {
     }
 
     fn launch(regions: &[&str], launches: &[Launch]) -> Self {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = tempfile::Builder::new().prefix("meridian-test-").tempdir().expect("a temporary directory");
         let first = Node::launch("n1", regions[0], folder.path().join("n1"), &["start"], launches[0].clone());
-        let mut cluster = Self::of(first, folder);
+        let mut cluster = Self::founded(first, folder, alone);
         for (number, region) in regions.iter().enumerate().skip(1) {
             let name = format!("n{}", number + 1);
             let token = cluster.join_token();
@@ -267,6 +273,10 @@ impl Cluster {
 
     /// A cluster of the node that founded it.
     pub(crate) fn of(first: Node, folder: TempDir) -> Self {
+        Self::founded(first, folder, ALONE.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn founded(first: Node, folder: TempDir, alone: MutexGuard<'static, ()>) -> Self {
         let secret = |name: &str| {
             let nested = || first.ready.get("access_key")?.get(name);
             let found = first.ready.get(name).or_else(nested).and_then(Value::as_str);
@@ -279,6 +289,7 @@ impl Cluster {
             token: token.trim().to_owned(),
             nodes: vec![first],
             folder,
+            _alone: alone,
         }
     }
 
