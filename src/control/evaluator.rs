@@ -3,6 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::call::{Effect, Run};
 use super::render::Answer;
 use super::{Call, Fault, Reply, Scene, Seal, v1, wire};
@@ -35,14 +37,22 @@ impl Evaluate for Evaluator {
             (Effect::Read, Ops::new(), Answer::from(fault))
         });
         // An answer too large for the wire becomes a small one, and nothing happens.
-        match wire::encode_answer(&answer) {
-            Ok(reply) => Evaluated { ops: ops.0, reply, touches_serving: effect == Effect::Serving },
-            Err(fault) => {
-                let reply = wire::encode_answer(&Answer::from(fault)).unwrap_or_default();
-                Evaluated { ops: Vec::new(), reply, touches_serving: false }
-            }
-        }
+        let (ops, reply, touches_serving) = match wire::encode_answer(&answer) {
+            Ok(reply) => (ops.0, reply, effect == Effect::Serving),
+            Err(fault) => (Vec::new(), wire::encode_answer(&Answer::from(fault)).unwrap_or_default(), false),
+        };
+        // Replies are kept in rows for the sake of retries, and some show a key's value: they are secrets like it.
+        Evaluated { ops, reply: Bytes::from(self.seal.seal(&reply, stamp.seed)), touches_serving }
     }
+}
+
+/// What an evaluator replied, on the node that asked.
+///
+/// # Errors
+/// Internal for a reply that this node has no key for, or of no known form.
+pub(super) fn answer_of(reply: &[u8], seal: &dyn Seal) -> Result<Answer, Fault> {
+    let opened = seal.open(reply).ok_or_else(|| Fault::internal("the reply of the leader cannot be unsealed here"))?;
+    wire::decode_answer(&opened)
 }
 
 /// The verb of a call, or NotImplemented.

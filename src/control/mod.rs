@@ -186,7 +186,7 @@ impl Control {
         let deadline =
             if matches!(wishes.wait, crate::cluster::Wait::All { .. }) { headers::WAIT_ALL } else { DEADLINE };
         let done = self.replica.propose(proposal, deadline, wishes.wait).await?;
-        let mut answer = wire::decode_answer(&done.reply)?;
+        let mut answer = evaluator::answer_of(&done.reply, &*self.seal)?;
         headers::stamp(&mut answer, &self.replica.world(), done.index);
         if done.lagging > 0 {
             answer.header("x-meridian-lagging", done.lagging.to_string());

@@ -77,6 +77,27 @@ fn a_value_is_stored_sealed_and_belongs_to_one_key() {
 }
 
 #[test]
+fn the_reply_that_is_kept_for_retries_is_sealed_too() {
+    use meridian::cluster::{self, Evaluate, Stamp};
+    use meridian::control::{Call, Evaluator, ROOM, model::Operation, model::Service, wire};
+    let call = Call {
+        operation: Operation::named(Service::V1, "CreateApiKey").unwrap(),
+        account: AccountId::from(ACCOUNT),
+        region: Region::from("us-east-1"),
+        caller: "test".into(),
+        input: json!({"value": VALUE}).as_object().unwrap().clone(),
+        body: Bytes::new(),
+    };
+    let payload = wire::encode_call(&call).unwrap();
+    let proposal = cluster::Call { id: "a".into(), payload_hash: [0; 32], room: ROOM, payload };
+    let evaluator = Evaluator::new(std::sync::Arc::new(crate::bench::Reverse));
+    let stamp = Stamp { time_ms: NOW_MS, seed: [1; 16] };
+    let done = evaluator.evaluate(&proposal, &meridian::state::World::default(), &stamp);
+    assert_eq!(done.ops.len(), 1);
+    assert!(!done.reply.windows(VALUE.len()).any(|window| window == VALUE.as_bytes()), "the reply is in the clear");
+}
+
+#[test]
 fn a_key_out_of_bounds_is_refused() {
     let bench = Bench::new();
     let create = |body: Value| bench.post("/apikeys", body).refusal();
