@@ -4,6 +4,7 @@ mod account;
 mod api_key;
 mod bench;
 mod deployment;
+mod hostile;
 mod integration;
 mod method;
 mod resource;
