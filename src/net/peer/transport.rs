@@ -23,8 +23,9 @@ pub(super) fn config(rtt: Option<Duration>, accepts: bool) -> Arc<TransportConfi
     let mut t = TransportConfig::default();
     let mut bbr = BbrConfig::default();
     bbr.initial_window(FIRST_WINDOW);
+    // Few acknowledgements in bulk, prompt ones for small talk: the delay is part of every probe timeout.
     let mut acks = AckFrequencyConfig::default();
-    acks.ack_eliciting_threshold(VarInt::from_u32(10)).max_ack_delay(Some(Duration::from_millis(25)));
+    acks.ack_eliciting_threshold(VarInt::from_u32(10)).max_ack_delay(Some(Duration::from_millis(5)));
     t.congestion_controller_factory(Arc::new(bbr))
         .initial_rtt(rtt.map_or(UNKNOWN_RTT, |r| (r * 3 / 2).max(Duration::from_millis(10))))
         .stream_receive_window(stream_window(rtt))
