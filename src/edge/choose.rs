@@ -31,15 +31,21 @@ pub(super) struct Chooser {
     current: Option<Box<str>>,
     better: Option<(Box<str>, u64)>,
     ramp: Option<(Box<str>, u64)>,
+    // Chosen before all candidates were measured.
+    provisional: bool,
 }
 
 impl Chooser {
     /// The index of the region for this visit; `draw` is a random number in 0.0..1.0.
     pub(super) fn choose(&mut self, candidates: &[Candidate<'_>], now_ms: u64, draw: f64) -> Option<usize> {
+        let unmeasured = candidates.iter().any(|c| c.usable && c.score_ms.is_none());
+        if self.provisional && !unmeasured {
+            self.current = None;
+        }
         let current = self.current.as_deref().and_then(|name| position(candidates, name));
         let Some(current) = current else {
             // Nothing chosen, or what was chosen has failed: the best at once.
-            (self.better, self.ramp) = (None, None);
+            (self.better, self.ramp, self.provisional) = (None, None, unmeasured);
             let best = best(candidates, |_| true)?;
             self.current = Some(candidates[best].region.into());
             return Some(best);
@@ -222,7 +228,12 @@ mod tests {
     fn an_unmeasured_region_is_the_last_choice() {
         let mut w = world([50.0, 60.0, 70.0]);
         w[0].score_ms = None;
-        assert_eq!(Chooser::default().choose(&w, 0, 0.0), Some(1));
+        let mut chooser = Chooser::default();
+        assert_eq!(chooser.choose(&w, 0, 0.0), Some(1));
+        // Once all are measured the choice is made anew, without waiting for ten seconds.
+        w[0].score_ms = Some(59.0);
+        assert_eq!(chooser.choose(&w, 1, 0.0), Some(0));
+        w[0].score_ms = None;
         w[1].usable = false;
         w[2].usable = false;
         assert_eq!(Chooser::default().choose(&w, 0, 0.0), Some(0));

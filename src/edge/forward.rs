@@ -255,7 +255,7 @@ impl Forwarder {
             Err(e) => return Tried::Failed(ForwardError::Malformed(e.to_string()), body),
         };
         let until = tokio::time::Instant::from_std(deadline);
-        let opened = tokio::time::timeout_at(until, self.net.open(node, Lane::Forward, kind::FORWARD, 0)).await;
+        let opened = tokio::time::timeout_at(until, self.net.open_bare(node, Lane::Forward, kind::FORWARD)).await;
         let (send, recv) = match opened {
             Ok(Ok(streams)) => streams,
             Ok(Err(e)) => return Tried::Unsent(e.to_string(), body),
@@ -266,6 +266,7 @@ impl Forwarder {
             uploaded: false,
             reader: FrameReader::new(recv),
         };
+        exchange.out.sink.push(Bytes::copy_from_slice(&PeerNet::preamble(kind::FORWARD, 0)));
         exchange.out.sink.push(first);
         let reply = tokio::select! {
             reply = poll_fn(|cx| exchange.poll_reply(cx)) => reply,

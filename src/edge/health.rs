@@ -29,6 +29,7 @@ pub(super) struct Health {
     failures: u32,
     ejections: u64,
     ejected_until_ms: u64,
+    answered_once: bool,
     /// Since when it answers again, after it was down.
     back_since_ms: Option<u64>,
 }
@@ -36,16 +37,26 @@ pub(super) struct Health {
 impl Default for Health {
     /// A node that nobody has probed yet gets the benefit of the doubt.
     fn default() -> Self {
-        Self { state: NodeState::Ok, misses: 0, failures: 0, ejections: 0, ejected_until_ms: 0, back_since_ms: None }
+        Self {
+            state: NodeState::Ok,
+            misses: 0,
+            failures: 0,
+            ejections: 0,
+            ejected_until_ms: 0,
+            answered_once: false,
+            back_since_ms: None,
+        }
     }
 }
 
 impl Health {
     /// A probe was answered.
     pub(super) fn answered(&mut self, draining: bool, now_ms: u64) {
-        if self.state == NodeState::Down {
+        // A node that was merely slow to start has not failed.
+        if self.state == NodeState::Down && self.answered_once {
             self.back_since_ms = Some(now_ms);
         }
+        self.answered_once = true;
         self.misses = 0;
         self.state = if draining { NodeState::Draining } else { NodeState::Ok };
     }
@@ -131,6 +142,11 @@ mod tests {
     fn three_missed_probes_are_down_and_one_answer_is_back() {
         let mut h = Health::default();
         assert!(h.good(0));
+        for _ in 0..3 {
+            h.missed();
+        }
+        h.answered(false, 0);
+        assert_eq!(h.back_since_ms(), None, "it had not been there before");
         assert!(!h.missed());
         assert_eq!(h.state(), NodeState::Suspect);
         assert!(h.possible() && !h.good(0));

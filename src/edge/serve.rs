@@ -282,8 +282,8 @@ async fn read_head(reader: &mut FrameReader) -> Result<Head, CutError> {
         Piece::Data(_) => return Err(wire::WireError::Unexpected(frame::DATA).into()),
         Piece::Fin => return Err(CutError::Truncated),
     };
-    if head.hops >= MAX_HOPS {
-        let words = format!("the visit has crossed {} cuts already", head.hops);
+    if head.hops > MAX_HOPS {
+        let words = format!("the visit would cross {} cuts, at most {MAX_HOPS} are allowed", head.hops);
         return Err(wire::WireError::Decode(words).into());
     }
     Ok(head)

@@ -71,7 +71,7 @@ pub(super) fn head() -> Head {
         local: "127.0.0.1:8443".parse().unwrap(),
         tls: None,
         time_left_ms: 10_000,
-        hops: 0,
+        hops: 1,
         trace: String::new(),
         body: BodyHint::Unknown,
         retry_lost: false,

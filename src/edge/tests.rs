@@ -39,7 +39,7 @@ async fn a_forward_costs_one_round_trip() {
         assert_eq!((facts.get().unwrap().node, facts.get().unwrap().region.as_str()), (2, "far"));
     }
     taken.sort();
-    assert!(taken[4] >= Duration::from_millis(78) && taken[4] < Duration::from_millis(100), "{taken:?}");
+    assert!(taken[4] >= Duration::from_millis(78) && taken[4] < Duration::from_millis(140), "{taken:?}");
 }
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn an_answer_of_100_kib_comes_in_one_round_trip_even_after_small_talk() {
     }
     taken.sort();
     // A second flight would cost 80 ms more.
-    assert!(taken[2] < Duration::from_millis(140), "{taken:?}");
+    assert!(taken[2] < Duration::from_millis(155), "{taken:?}");
 }
 
 #[tokio::test]
@@ -340,7 +340,7 @@ async fn the_time_left_ends_a_visit_on_both_sides() {
 #[tokio::test]
 async fn a_visit_that_went_in_circles_is_refused() {
     let w = world(&["far"], 0, fixed(b"x"));
-    let far = Head { hops: wire::MAX_HOPS, body: BodyHint::Empty, ..head() };
+    let far = Head { hops: wire::MAX_HOPS + 1, body: BodyHint::Empty, ..head() };
     let failed = w.forwarder.forward(&["far"], far, Replay::new(Empty::<Bytes>::new())).await.err().unwrap();
     assert!(failed.error.to_string().contains("cuts"), "{}", failed.error);
     let huge = Header { name: b"x".to_vec(), value: vec![b'v'; wire::HEAD_LIMIT] };
@@ -380,7 +380,7 @@ async fn a_reader_that_stops_holds_the_writer_back() {
         }
     };
     let settled = tokio::time::timeout(LONG, settled).await.unwrap();
-    assert!(settled <= (16 << 20) + (1 << 20), "one stream window and two buffers, not {settled}");
+    assert!(settled <= (8 << 20) + (1 << 20), "one stream window and two buffers, not {settled}");
     drop(a);
 }
 
@@ -439,5 +439,29 @@ async fn thirty_two_visits_share_the_connection() {
         }
     });
     futures_util::future::join_all(visits).await;
-    assert!(begun.elapsed() < Duration::from_millis(400), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_millis(1000), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn clients_that_do_not_read_do_not_stop_the_others() {
+    let walk: Walk = Arc::new(|head: Head, _b| {
+        Box::pin(async move {
+            let endless = stream::repeat_with(|| Ok(Frame::data(Bytes::from_static(&[0; 64 << 10]))));
+            let body =
+                if head.method == "GET" { full(&b"x"[..]) } else { StreamBody::new(Box::pin(endless) as BoxStream) };
+            Served::Answer { head: ok(BodyHint::Unknown), body, end: Box::new(facts) }
+        })
+    });
+    let w = world(&["far"], 0, walk);
+    let mut stalled = Vec::new();
+    for _ in 0..12 {
+        let slow = Head { method: "POST".into(), ..head() };
+        stalled.push(answer(w.send(slow, full(&b""[..])).await));
+    }
+    for _ in 0..20 {
+        let a = answer(tokio::time::timeout(LONG, w.get()).await.unwrap());
+        let got = tokio::time::timeout(LONG, a.body.collect()).await.unwrap().unwrap();
+        assert_eq!(got.to_bytes(), "x");
+    }
+    drop(stalled);
 }

@@ -254,7 +254,7 @@ pub struct Head {
     pub tls: Option<TlsFacts>,
     /// Time left for the visit; relative, since clocks differ.
     pub time_left_ms: u32,
-    /// Cuts crossed before this one.
+    /// Cuts crossed, this one included: 1 from the edge that the client reached.
     pub hops: u8,
     /// The trace header (`x-amzn-trace-id`), empty without.
     pub trace: String,

@@ -168,13 +168,21 @@ impl PeerNet {
         group: u8,
     ) -> Result<(SendStream, RecvStream), PeerError> {
         let (mut send, recv) = self.open_bare(to, lane, kind).await?;
-        let preamble = wire::Preamble { version: wire::VERSION, group, kind };
-        send.write_all(&preamble.bytes()).await?;
+        send.write_all(&Self::preamble(kind, group)).await?;
         Ok((send, recv))
     }
 
-    /// A stream without its preamble, for callers that send it in one write with their own first bytes.
-    pub(super) async fn open_bare(
+    /// What every stream begins with.
+    pub fn preamble(kind: u8, group: u8) -> [u8; wire::PREAMBLE] {
+        wire::Preamble { version: wire::VERSION, group, kind }.bytes()
+    }
+
+    /// As [`PeerNet::open`], but the caller writes [`PeerNet::preamble`] itself, together with its own first bytes: then
+    /// both leave in one packet.
+    ///
+    /// # Errors
+    /// As [`PeerNet::open`].
+    pub async fn open_bare(
         self: &Arc<Self>,
         to: u64,
         lane: Lane,
