@@ -179,22 +179,44 @@ pub struct Verb {
     pub effect: Effect,
     /// How it runs.
     pub run: Run,
+    /// For one that may take long: the scopes that it reads and writes. It runs beside the evaluator's lane, and again
+    /// where one of them moved meanwhile (foundations §1.6).
+    pub slow: Option<fn(&Call) -> Vec<Scope>>,
 }
 
 impl Verb {
+    const fn new(name: &'static str, effect: Effect, run: Run) -> Verb {
+        Verb { name, effect, run, slow: None }
+    }
+
     /// A look.
     pub const fn read(name: &'static str, run: Pure) -> Verb {
-        Verb { name, effect: Effect::Read, run: Run::Pure(run) }
+        Verb::new(name, Effect::Read, Run::Pure(run))
     }
 
     /// A change of drafts.
     pub const fn draft(name: &'static str, run: Pure) -> Verb {
-        Verb { name, effect: Effect::Draft, run: Run::Pure(run) }
+        Verb::new(name, Effect::Draft, Run::Pure(run))
     }
 
     /// A change of what is served.
     pub const fn serving(name: &'static str, run: Pure) -> Verb {
-        Verb { name, effect: Effect::Serving, run: Run::Pure(run) }
+        Verb::new(name, Effect::Serving, Run::Pure(run))
+    }
+
+    /// A question to the usage room.
+    pub const fn usage(
+        name: &'static str,
+        effect: Effect,
+        ask: fn(&Scene<'_>) -> Result<UsageQuestion, Fault>,
+        tell: fn(&Scene<'_>, &UsageFacts) -> Result<Reply, Fault>,
+    ) -> Verb {
+        Verb::new(name, effect, Run::Usage { ask, tell })
+    }
+
+    /// The same verb, run beside the lane over these scopes.
+    pub const fn slow(self, scopes: fn(&Call) -> Vec<Scope>) -> Verb {
+        Verb { slow: Some(scopes), ..self }
     }
 }
 

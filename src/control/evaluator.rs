@@ -9,7 +9,7 @@ use super::call::{Effect, Run};
 use super::render::Answer;
 use super::{Call, Fault, Reply, Scene, Seal, v1, wire};
 use crate::cluster::{self, Evaluate, Evaluated, Stamp};
-use crate::state::{Ops, World};
+use crate::state::{Ops, Scope, World};
 
 /// The number of this room in [`cluster::Call::room`].
 pub const ROOM: u8 = 1;
@@ -43,6 +43,11 @@ impl Evaluate for Evaluator {
         };
         // Replies are kept in rows for the sake of retries, and some show a key's value: they are secrets like it.
         Evaluated { ops, reply: Bytes::from(self.seal.seal(&reply, stamp.seed)), touches_serving }
+    }
+
+    fn slow_scopes(&self, call: &cluster::Call, _: &World) -> Option<Vec<Scope>> {
+        let call = wire::decode_call(&call.payload).ok()?;
+        verb(&call).ok()?.slow.map(|scopes| scopes(&call))
     }
 }
 

@@ -109,3 +109,58 @@ pub fn decode_answer(bytes: &[u8]) -> Result<Answer, Fault> {
     let AnswerForm { status, error, retry_after_s, headers, body } = decode(bytes)?;
     Ok(Answer { status, error, retry_after_s, headers, body: body.into_vec() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn call() -> Call {
+        Call {
+            operation: Operation::named(Service::V1, "CreateRestApi").unwrap(),
+            account: "000000000000".into(),
+            region: "eu-west-1".into(),
+            caller: "AK".into(),
+            input: json!({"name": "pets", "b": null, "a": [1.5]}).as_object().unwrap().clone(),
+            body: Bytes::from_static(b"raw"),
+        }
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    #[test]
+    fn a_call_and_an_answer_come_back_whole_and_their_bytes_never_change() {
+        let bytes = encode_call(&call()).unwrap();
+        let golden = concat!(
+            "01010d437265617465526573744170690c3030303030303030303030300965752d776573742d3102414b22",
+            "7b226e616d65223a2270657473222c2262223a6e756c6c2c2261223a5b312e355d7d03726177",
+        );
+        assert_eq!(hex(&bytes), golden);
+        let back = decode_call(&bytes).unwrap();
+        assert!(std::ptr::eq(back.operation, call().operation));
+        assert_eq!((back.input, back.body, back.caller), (call().input, call().body, call().caller));
+        let mut answer = Answer::from(Fault::unavailable("wait"));
+        answer.header("a", "b");
+        let bytes = encode_answer(&answer).unwrap();
+        let golden = concat!(
+            "01fbf701011b53657276696365556e617661696c61626c65457863657074696f6e01010101610162",
+            "127b226d657373616765223a2277616974227d",
+        );
+        assert_eq!(hex(&bytes), golden);
+        assert_eq!(decode_answer(&bytes).unwrap(), answer);
+    }
+
+    #[test]
+    fn damaged_and_foreign_bytes_are_refused() {
+        let bytes = encode_call(&call()).unwrap();
+        for cut in 0..bytes.len() {
+            assert!(decode_call(&bytes[..cut]).is_err());
+        }
+        assert_eq!(decode_call(&[2, 0]).unwrap_err().status, 503);
+        let mut unknown = bytes.to_vec();
+        unknown[3] = b'X';
+        assert_eq!(decode_call(&unknown).unwrap_err().message, "Meridian does not implement XreateRestApi yet");
+    }
+}

@@ -2,6 +2,7 @@
 //! the members that AWS's shape has, and no others but those named here with a reason.
 
 mod shapes;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;

@@ -1,7 +1,7 @@
 //! A control plane over a World in memory: the whole walk but for sockets and Raft.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -24,6 +24,10 @@ pub(crate) struct Memory {
     pub(crate) world: Mutex<World>,
     evaluator: Evaluator,
     seeds: AtomicU64,
+    /// The calls that were proposed, with how long each is to wait.
+    pub(crate) proposed: Mutex<Vec<(Call, Wait)>>,
+    /// How many nodes lag behind each answer.
+    pub(crate) lagging: AtomicU32,
 }
 
 impl Memory {
@@ -42,7 +46,7 @@ impl Replica for Memory {
         self.world.lock().unwrap().seq()
     }
 
-    fn propose(&self, call: Call, _: Duration, _: Wait) -> BoxFuture<'_, Result<Done, ClusterError>> {
+    fn propose(&self, call: Call, _: Duration, wait: Wait) -> BoxFuture<'_, Result<Done, ClusterError>> {
         let mut world = self.world.lock().unwrap();
         let n = self.seeds.fetch_add(1, Ordering::Relaxed);
         let mut seed = [0; 16];
@@ -51,7 +55,13 @@ impl Replica for Memory {
         if !done.ops.is_empty() {
             world.advance(NOW_MS, &done.ops);
         }
-        let done = Done { reply: done.reply, index: world.seq(), lagging: 0, laggards: Vec::new() };
+        let done = Done {
+            reply: done.reply,
+            index: world.seq(),
+            lagging: self.lagging.load(Ordering::Relaxed),
+            laggards: Vec::new(),
+        };
+        self.proposed.lock().unwrap().push((call, wait));
         Box::pin(async move { Ok(done) })
     }
 
@@ -158,7 +168,13 @@ impl Bench {
 
     pub(crate) fn with(change: impl FnOnce(&mut Settings)) -> Bench {
         let evaluator = Evaluator::new(Arc::new(Reverse));
-        let memory = Arc::new(Memory { world: Mutex::default(), evaluator, seeds: AtomicU64::new(1) });
+        let memory = Arc::new(Memory {
+            world: Mutex::default(),
+            evaluator,
+            seeds: AtomicU64::new(1),
+            proposed: Mutex::default(),
+            lagging: AtomicU32::new(0),
+        });
         let book = Arc::new(Book::default());
         let mut settings = Settings {
             dev: true,

@@ -9,7 +9,6 @@ mod integration;
 mod method;
 mod resource;
 mod rest_api;
-mod shapes;
 mod signers;
 mod stage;
 mod tags;

@@ -2,6 +2,7 @@
 
 use meridian::catalog::cluster::{AdminKey, Node};
 use meridian::catalog::{AccountId, Region};
+use meridian::cluster::Wait;
 use meridian::control::Seal;
 use meridian::spec::sigv4::{self, Credentials, Signer};
 use meridian::state::{Ops, Scope};
@@ -203,4 +204,47 @@ fn answers_carry_a_request_id_and_the_index_that_they_hold_at() {
     assert_eq!(asked("x-meridian-consistency", "stale"), 200);
     assert_eq!(asked("x-meridian-consistency", "perhaps"), 400);
     assert_eq!(asked("x-meridian-wait", "some"), 400);
+}
+
+#[test]
+fn a_write_is_proposed_under_an_id_that_its_retry_has_too() {
+    let bench = Bench::new();
+    let send = |headers: &[(&'static str, &str)], body: &str| {
+        let mut request = Bench::request("POST", "/restapis", body.to_owned());
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        let status = bench.send(request).status;
+        (status, bench.memory.proposed.lock().unwrap().last().cloned())
+    };
+    let id = |headers: &[(&'static str, &str)]| send(headers, "{\"name\":\"x\"}").1.unwrap().0.id;
+    assert_eq!(id(&[("idempotency-key", "k1")]), "key/000000000000/k1");
+    assert_eq!(id(&[("amz-sdk-invocation-id", "i1")]), "sdk/anonymous/i1");
+    assert_eq!(id(&[("idempotency-key", "k1"), ("amz-sdk-invocation-id", "i1")]), "key/000000000000/k1");
+    assert_ne!(id(&[]), id(&[]));
+    assert_eq!(send(&[("idempotency-key", "")], "{\"name\":\"x\"}").0, 400);
+    let hash = |body: &str| send(&[], body).1.unwrap().0.payload_hash;
+    assert_eq!(hash("{\"name\":\"x\"}"), hash("{ \"name\": \"x\" }"));
+    assert_ne!(hash("{\"name\":\"x\"}"), hash("{\"name\":\"y\"}"));
+}
+
+#[test]
+fn the_wish_to_wait_goes_along_and_laggards_are_told() {
+    let bench = Bench::new();
+    let send = |wait: Option<&str>| {
+        let mut request = Bench::request("POST", "/restapis", "{\"name\":\"x\"}");
+        if let Some(wait) = wait {
+            request.headers_mut().insert("x-meridian-wait", wait.parse().unwrap());
+        }
+        let seen = bench.send(request);
+        (seen, bench.memory.proposed.lock().unwrap().last().unwrap().1)
+    };
+    assert_eq!(send(None).1, Wait::Auto);
+    assert_eq!(send(Some("quorum")).1, Wait::Quorum);
+    assert!(matches!(send(Some("all")).1, Wait::All { .. }));
+    bench.memory.lagging.store(2, std::sync::atomic::Ordering::Relaxed);
+    let (seen, _) = send(None);
+    assert_eq!((seen.status, seen.header("x-meridian-lagging")), (201, Some("2")));
+    let (seen, _) = send(Some("all"));
+    assert_eq!((seen.status, seen.header("x-meridian-lagging")), (202, Some("2")));
 }

@@ -4,14 +4,14 @@ use super::{api_key, usage_plan};
 use crate::catalog::v1::{ApiKey, UsagePlan, UsagePlanKey};
 use crate::control::patch::{self, Op, Step};
 use crate::control::render::Object;
-use crate::control::{Effect, Fault, Reply, Run, Scene, UsageFacts, UsageQuestion, Verb, page};
+use crate::control::{Effect, Fault, Reply, Scene, UsageFacts, UsageQuestion, Verb, page};
 use jiff::civil::Date;
 use serde_json::Value;
 
 /// The operations of this noun. They ask the usage room: counted requests are no rows.
 pub const OPERATIONS: &[Verb] = &[
-    Verb { name: "GetUsage", effect: Effect::Read, run: Run::Usage { ask: ask_days, tell: tell_days } },
-    Verb { name: "UpdateUsage", effect: Effect::Serving, run: Run::Usage { ask: ask_more, tell: tell_today } },
+    Verb::usage("GetUsage", Effect::Read, ask_days, tell_days),
+    Verb::usage("UpdateUsage", Effect::Serving, ask_more, tell_today),
 ];
 
 /// Longest span that may be asked for, days.

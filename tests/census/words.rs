@@ -1,12 +1,13 @@
-//! The closed vocabularies of the catalog against AWS's model (`tests/census/shapes.rs` compares the structs).
+//! The closed vocabularies of the catalog beside the model's sets.
 
+use std::collections::BTreeSet;
+
+use meridian::catalog::v1::*;
 use meridian::control::model::Shape;
 use meridian::control::table::SHAPES;
-use std::collections::BTreeSet;
 
 #[test]
 fn the_closed_vocabularies_are_the_models() {
-    use meridian::catalog::v1::*;
     fn model(structure: &str, member: &str) -> BTreeSet<String> {
         let members = SHAPES.iter().find_map(|shape| match shape {
             Shape::Structure(name, members) if *name == structure && members.iter().any(|m| m.name == member) => {
