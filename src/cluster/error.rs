@@ -43,6 +43,9 @@ pub enum ClusterError {
     /// The group has stopped on this node: a disk fault, or it is shutting down.
     #[error("the group has stopped on this node: {0}")]
     Stopped(String),
+    /// An operation died: a mistake of ours.
+    #[error("the operation failed inside: {0}")]
+    Internal(String),
     /// A peer sent what this version cannot read.
     #[error("message from a peer cannot be read: {0}")]
     Malformed(String),
@@ -85,14 +88,6 @@ pub enum OpenError {
         found: String,
         /// Who was expected.
         expected: String,
-    },
-    /// There is nothing to reopen.
-    #[error("{} holds no replica of group `{group}`", directory.display())]
-    Absent {
-        /// The group's name.
-        group: String,
-        /// Where it was looked for.
-        directory: PathBuf,
     },
     /// A file could not be used.
     #[error("{}: {cause}", path.display())]

@@ -107,7 +107,7 @@ impl From<ClusterError> for Fault {
                 "No leader answered in time: the cluster may have lost its quorum. A retry with the same Idempotency-Key is safe",
             ),
             ClusterError::Stopped(_) => Fault::unavailable("Replication has stopped on this node; ask another node"),
-            ClusterError::Malformed(_) => Fault::internal(error.to_string()),
+            ClusterError::Malformed(_) | ClusterError::Internal(_) => Fault::internal(error.to_string()),
         };
         Fault { cause, ..fault }
     }

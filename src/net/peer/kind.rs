@@ -30,8 +30,10 @@ pub const USAGE_CHARGE: u8 = 13;
 pub const USAGE_PROBE: u8 = 14;
 /// A node's status.
 pub const STATUS: u8 = 15;
+/// A change of a group's membership, for its leader.
+pub const MEMBERSHIP: u8 = 32;
 /// From here on numbers are free.
-pub const FREE: u8 = 32;
+pub const FREE: u8 = 33;
 
 /// Which of the connections to a peer a stream takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,0 +1,7 @@
+//! The groups over the real peers endpoint: several nodes in one process, files, mutual TLS, simulated round trips.
+
+mod changes;
+mod harness;
+mod membership;
+mod restarts;
+mod speed;
