@@ -54,6 +54,8 @@ pub struct ServingPlan {
     pub key_in_header: bool,
     /// Whether only custom domains reach the API.
     pub default_endpoint_disabled: bool,
+    /// Whether the API has a resource policy.
+    pub has_policy: bool,
     /// Path and verb → index into `methods`.
     pub routes: Routes,
     /// Every method.
@@ -114,6 +116,7 @@ impl ServingPlan {
             name: format!("{}:{}", which.api, stage.stage_name).into(),
             key_in_header: !matches!(api.api_key_source, Some(ApiKeySource::Authorizer)),
             default_endpoint_disabled: api.disable_execute_api_endpoint,
+            has_policy: api.policy.as_deref().is_some_and(|p| !p.trim().is_empty()),
             routes,
             methods,
             bytes,

@@ -73,6 +73,11 @@ impl Body {
         }
     }
 
+    /// `capped`, unless the length is known: whoever knows it has looked at it already.
+    pub fn capped_unless_known(self, limit: u64) -> Body {
+        if self.known_len().is_some() { self } else { self.capped(limit) }
+    }
+
     /// The length in bytes when it is known before reading.
     pub fn known_len(&self) -> Option<u64> {
         http_body::Body::size_hint(self).exact()

@@ -1,0 +1,144 @@
+//! A request on its way through the walk, and what is known of it for logs, mappings and the cut.
+
+use super::stage::StagePlan;
+use crate::net::http::{Body, ConnInfo};
+use crate::plan::mapping::{Context, Variable};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// The header that overrides the verb.
+pub(super) const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
+/// The trace header.
+pub(super) const TRACE: HeaderName = HeaderName::from_static("x-amzn-trace-id");
+
+/// A request. Steps take from it what they need; headers and body leave it for the backend without a copy.
+#[derive(Debug)]
+pub(super) struct Ask {
+    /// The verb that counts: the client's, or what `X-HTTP-Method-Override` says.
+    pub method: Method,
+    /// The target as it was sent.
+    pub uri: Uri,
+    pub version: Version,
+    pub headers: HeaderMap,
+    pub body: Body,
+    pub client: Client,
+    pub facts: Facts,
+}
+
+/// Where the request came from; across a cut this is what the edge saw.
+#[derive(Debug, Clone)]
+pub(super) struct Client {
+    pub conn: Rc<ConnInfo>,
+    /// `Host` or `:authority` as sent.
+    pub authority: String,
+    /// Cuts crossed.
+    pub hops: u8,
+}
+
+impl Client {
+    pub(super) fn ip(&self) -> IpAddr {
+        self.conn.peer.ip()
+    }
+
+    pub(super) fn scheme(&self) -> &'static str {
+        if self.conn.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// The host without its port.
+    pub(super) fn domain(&self) -> &str {
+        match self.authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+            _ => &self.authority,
+        }
+    }
+}
+
+/// What the walk learnt, for the log line, the metrics and the end frame.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub request_id: HeaderValue,
+    pub extended_id: HeaderValue,
+    pub time_ms: i64,
+    pub began: Instant,
+    pub stage: Option<Arc<StagePlan>>,
+    /// Index of the method in the plan.
+    pub method: Option<usize>,
+    pub key_id: String,
+    pub key_value: String,
+    pub plan_id: String,
+    pub integration_status: Option<u16>,
+    pub integration_us: Option<u64>,
+    /// The region that served, where it is not ours.
+    pub served_by: Option<Arc<str>>,
+    /// What that region tells when its answer has ended.
+    pub remote: Option<crate::edge::Facts>,
+    pub trace: String,
+    pub user_agent: Option<HeaderValue>,
+}
+
+impl Ask {
+    /// Path and query as sent.
+    pub(super) fn path(&self) -> &str {
+        self.uri.path()
+    }
+
+    pub(super) fn query(&self) -> &str {
+        self.uri.query().unwrap_or_default()
+    }
+
+    pub(super) fn header_text(&self, name: HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// `04/Mar/2020:19:15:17 +0000`
+pub(super) fn request_time(time_ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(time_ms)
+        .map(|t| t.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string())
+        .unwrap_or_default()
+}
+
+/// The context variables of a visit.
+pub(super) struct Known<'a> {
+    pub method: &'a Method,
+    pub path: &'a str,
+    pub client: &'a Client,
+    pub facts: &'a Facts,
+}
+
+impl Context for Known<'_> {
+    fn value(&self, variable: Variable) -> Option<Cow<'_, str>> {
+        let facts = self.facts;
+        let plan = &facts.stage.as_ref()?.plan;
+        let method = plan.methods.get(facts.method?)?;
+        let text = |value: &'_ HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let filled = |text: &'_ str| (!text.is_empty()).then(|| Cow::Owned(text.to_owned()));
+        Some(match variable {
+            Variable::AccountId => Cow::Borrowed(&*plan.account),
+            Variable::ApiId => Cow::Borrowed(&*plan.api),
+            Variable::DeploymentId => Cow::Borrowed(&*plan.deployment),
+            Variable::DomainName => Cow::Borrowed(self.client.domain()),
+            Variable::DomainPrefix => Cow::Borrowed(self.client.domain().split('.').next().unwrap_or_default()),
+            Variable::ExtendedRequestId => Cow::Owned(text(&facts.extended_id)),
+            Variable::HttpMethod => Cow::Borrowed(self.method.as_str()),
+            Variable::ApiKey => return filled(&facts.key_value),
+            Variable::ApiKeyId => return filled(&facts.key_id),
+            Variable::SourceIp => Cow::Owned(self.client.ip().to_string()),
+            Variable::UserAgent => Cow::Owned(text(facts.user_agent.as_ref()?)),
+            Variable::IsCanaryRequest => Cow::Borrowed("false"),
+            Variable::Path => Cow::Borrowed(self.path),
+            // AWS says this of HTTP/2 requests, too.
+            Variable::Protocol => Cow::Borrowed("HTTP/1.1"),
+            Variable::RequestId => Cow::Owned(text(&facts.request_id)),
+            Variable::RequestTime => Cow::Owned(request_time(facts.time_ms)),
+            Variable::RequestTimeEpoch => Cow::Owned(facts.time_ms.to_string()),
+            Variable::ResourceId => Cow::Borrowed(&*method.resource_id),
+            Variable::ResourcePath => Cow::Borrowed(&*method.resource_path),
+            Variable::Stage => Cow::Borrowed(&*plan.stage),
+        })
+    }
+}

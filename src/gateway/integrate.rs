@@ -1,0 +1,98 @@
+//! integrate: the mock's answer or the backend's.
+
+use super::ask::Ask;
+use super::map::{Mapped, Work, too_large};
+use super::refusal::{Kind, Refusal};
+use super::route::Matched;
+use super::worker::Worker;
+use crate::net::http::{Body, BodyError, EgressError, Upstream, UpstreamError};
+use crate::plan::Backend;
+use http::{HeaderValue, Response};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// An answer of what stands behind a method.
+pub(super) struct Integrated {
+    pub matched: Matched,
+    pub accept: Option<HeaderValue>,
+    pub answer: Response<Body>,
+}
+
+pub(super) async fn integrate(worker: &Worker, mapped: Mapped, ask: &mut Ask) -> Result<Integrated, Refusal> {
+    let Mapped { matched, accept, work } = mapped;
+    let (target, request) = match work {
+        Work::Mock(status) => {
+            let mut answer = Response::new(Body::Empty);
+            *answer.status_mut() = http::StatusCode::from_u16(status)
+                .map_err(|_| Refusal::new(Kind::ApiConfigurationError, "mock_status"))?;
+            return Ok(Integrated { matched, accept, answer });
+        }
+        Work::Call(call) => *call,
+    };
+    let own = match &matched.method().backend {
+        Backend::Http(http) => http.timeout_ms,
+        _ => crate::plan::method::DEFAULT_TIMEOUT_MS,
+    };
+    let limit = Duration::from_millis(u64::from(own.min(worker.shared.limits.integration_ms)));
+    let began = Instant::now();
+    let until = began + limit;
+    let called = tokio::time::timeout_at(until, worker.shared.pool.call(&target, request, until)).await;
+    let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    ask.facts.integration_us = Some(took);
+    worker.shard.integration(took);
+    match called {
+        Ok(Ok(answer)) => {
+            ask.facts.integration_status = Some(answer.status().as_u16());
+            Ok(Integrated { matched, accept, answer })
+        }
+        Ok(Err(error)) => Err(failure(&error)),
+        Err(_) => Err(Refusal::new(Kind::IntegrationTimeout, "integration_timeout")),
+    }
+}
+
+/// What a failed call means to the client.
+fn failure(error: &UpstreamError) -> Refusal {
+    let detail = |r: Refusal| r.because(chain(error));
+    detail(match error {
+        UpstreamError::Egress(EgressError::Unresolvable { .. }) => {
+            Refusal::new(Kind::ApiConfigurationError, "endpoint_unresolvable")
+        }
+        UpstreamError::Egress(EgressError::Refused { .. }) => {
+            Refusal::new(Kind::ApiConfigurationError, "endpoint_refused")
+        }
+        UpstreamError::Egress(EgressError::Connect { .. }) => Refusal::new(Kind::IntegrationFailure, "connect_failed"),
+        UpstreamError::Egress(EgressError::Timeout { .. }) => Refusal::new(Kind::IntegrationFailure, "connect_timeout"),
+        UpstreamError::Tls { .. } => Refusal::new(Kind::IntegrationFailure, "tls_failed"),
+        UpstreamError::Upgraded => Refusal::new(Kind::IntegrationFailure, "unasked_upgrade"),
+        UpstreamError::Wire(cause) => match body_error(cause) {
+            Some(BodyError::TooLong { .. }) => too_large(),
+            // The client's own body broke: whoever still listens hears that.
+            Some(_) => Refusal::new(Kind::Malformed, "request_body_broken"),
+            None => Refusal::new(Kind::IntegrationFailure, "invalid_answer"),
+        },
+    })
+}
+
+/// The error of our request body in hyper's, if that was it.
+fn body_error(error: &hyper::Error) -> Option<&BodyError> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        if let Some(found) = inner.downcast_ref::<BodyError>() {
+            return Some(found);
+        }
+        cause = inner.source();
+    }
+    None
+}
+
+/// An error with its causes, for logs.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}

@@ -1,0 +1,236 @@
+//! The visitor's walk, as one list of steps, cut once between edge and region (foundations §5).
+//!
+//! ```text
+//! place → route → policy → authorize → key → admit │ (cache) → validate → map → integrate → answer
+//!                          the node that the client reached │ a node of a region that serves the API
+//! ```
+//! Each step is a file, takes the last step's type and returns a richer one, or a [`Refusal`]. The plan is pinned at
+//! `place`. Bytes of refusals are made in `refusal`, by the node that faces the client.
+
+mod admit;
+mod answer;
+mod ask;
+mod authorize;
+mod cut;
+mod headers;
+mod ids;
+mod integrate;
+mod key;
+mod log;
+mod map;
+mod place;
+mod policy;
+mod refusal;
+mod route;
+mod stage;
+mod validate;
+mod worker;
+
+pub use admit::{Admit, Admitting};
+pub use refusal::{Kind, Refusal};
+pub use stage::REGIONS_TAG;
+pub use worker::{Clock, GatewayLimits, KeyHash, Parts, SystemClock};
+
+use crate::edge::{Resume, Served, Visit};
+use crate::net::http::{Body, ConnInfo, Serve, Workers};
+use ask::{Ask, Client, Facts};
+use futures_util::FutureExt;
+use http::{HeaderName, Request, Response, header};
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::time::Instant;
+use worker::{Shared, Worker};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+const EXTENDED_ID: HeaderName = HeaderName::from_static("x-amz-apigw-id");
+
+/// The walk of a request, on the node that its client reached.
+async fn walk(worker: &Rc<Worker>, ask: &mut Ask) -> Result<Response<Body>, Refusal> {
+    let placed = place::place(worker, ask).await?;
+    let routed = route::route(placed, ask)?;
+    let permitted = policy::policy(routed)?;
+    let authorized = authorize::authorize(permitted)?;
+    let keyed = key::key(worker, authorized, ask)?;
+    let admitted = admit::admit(worker, keyed).await?;
+    match cut::elsewhere(worker, &admitted) {
+        Some(regions) => cut::forward(worker, admitted, &regions, ask).await,
+        None => finish(worker, admitted, ask).await,
+    }
+}
+
+/// The rest of the walk, always in a region that serves the API.
+async fn finish(worker: &Worker, admitted: admit::Admitted, ask: &mut Ask) -> Result<Response<Body>, Refusal> {
+    let valid = validate::validate(admitted)?;
+    let mapped = map::map(worker, valid, ask).await?;
+    let integrated = integrate::integrate(worker, mapped, ask).await?;
+    answer::answer(integrated, ask)
+}
+
+/// The gateway of a node. A clone shares everything.
+#[derive(Clone)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+}
+
+impl Gateway {
+    /// Builds it; nothing runs until a listener serves it.
+    pub fn new(parts: Parts) -> Gateway {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let Parts {
+            world,
+            region,
+            pool,
+            admission,
+            forwarder,
+            key_hash,
+            clock,
+            limits,
+            metrics,
+            access_log,
+        } = parts;
+        let plans = stage::plans(limits.plan_bytes);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let shared = Shared {
+            id,
+            world,
+            region,
+            pool,
+            admission,
+            forwarder,
+            key_hash,
+            clock,
+            limits,
+            metrics,
+            access_log,
+            plans,
+        };
+        Gateway { shared: Arc::new(shared) }
+    }
+
+    /// Answers one request; must be called on a worker (inside a `LocalSet`).
+    pub async fn visit(&self, request: Request<Body>, conn: Rc<ConnInfo>) -> Response<Body> {
+        let worker = Worker::of(&self.shared);
+        let open = worker.shard.enter();
+        let mut ask = arrive(&worker, request, conn);
+        let outcome = AssertUnwindSafe(walk(&worker, &mut ask)).catch_unwind().await;
+        let (response, cause) = match outcome {
+            Ok(Ok(response)) => (response, None),
+            Ok(Err(refusal)) => refused(&worker, &ask, &refusal),
+            Err(panic) => {
+                worker.shard.panicked();
+                let refusal = Refusal::new(Kind::Internal, "panic").because(words(&*panic));
+                refused(&worker, &ask, &refusal)
+            }
+        };
+        open.answered(response.status().as_u16(), log::elapsed_us(&ask.facts));
+        depart(&worker, &mut ask, response, cause)
+    }
+
+    /// What takes visits from edges: for `edge::Receiver`. Their work runs on these workers.
+    pub fn resume_on(&self, workers: Workers) -> Arc<dyn Resume> {
+        Arc::new(Region { gateway: self.clone(), workers })
+    }
+}
+
+impl Serve for Gateway {
+    async fn serve(self: Rc<Self>, request: Request<Body>, conn: Rc<ConnInfo>) -> Response<Body> {
+        self.visit(request, conn).await
+    }
+}
+
+/// The region's side of the cut.
+struct Region {
+    gateway: Gateway,
+    workers: Workers,
+}
+
+impl Resume for Region {
+    fn resume(&self, visit: Visit) -> Result<(), Visit> {
+        let shared = self.gateway.shared.clone();
+        self.workers.spawn(move || async move {
+            let worker = Worker::of(&shared);
+            worker.shard.resumed();
+            let walked = worker.clone();
+            visit
+                .run(|head, body| async move {
+                    let resumed = AssertUnwindSafe(cut::resume(&walked, head, body)).catch_unwind().await;
+                    resumed.unwrap_or_else(|panic| {
+                        walked.shard.panicked();
+                        tracing::error!(panic = words(&*panic), "a visit panicked");
+                        Served::Refused(cut::panicked())
+                    })
+                })
+                .await;
+        });
+        Ok(())
+    }
+}
+
+/// Ids, clock and client of a request.
+fn arrive(worker: &Worker, request: Request<Body>, conn: Rc<ConnInfo>) -> Ask {
+    let (head, body) = request.into_parts();
+    let (request_id, extended_id) = {
+        let mut random = worker.random.borrow_mut();
+        (ids::request_id(&mut random), ids::extended_id(&mut random))
+    };
+    let named = head.uri.authority().map(|a| a.as_str());
+    let host = named.or_else(|| head.headers.get(header::HOST).and_then(|v| v.to_str().ok()));
+    let authority = host.unwrap_or_default().to_owned();
+    let facts = Facts {
+        request_id,
+        extended_id,
+        time_ms: worker.shared.clock.now().utc_ms,
+        began: Instant::now(),
+        stage: None,
+        method: None,
+        key_id: String::new(),
+        key_value: String::new(),
+        plan_id: String::new(),
+        integration_status: None,
+        integration_us: None,
+        served_by: None,
+        remote: None,
+        trace: String::new(),
+        user_agent: head.headers.get(header::USER_AGENT).cloned(),
+    };
+    Ask {
+        method: head.method,
+        uri: head.uri,
+        version: head.version,
+        headers: head.headers,
+        body,
+        client: Client { conn, authority, hops: 0 },
+        facts,
+    }
+}
+
+/// A refusal's answer, counted; its detail goes to the log and nowhere else.
+fn refused(worker: &Worker, ask: &Ask, refusal: &Refusal) -> (Response<Body>, Option<String>) {
+    worker.shard.refused(refusal.kind as usize);
+    let id = ask.facts.request_id.to_str().unwrap_or_default();
+    let kind = refusal.kind.name();
+    if refusal.kind.status() >= 500 {
+        tracing::warn!(request_id = id, kind, cause = %refusal.cause, detail = refusal.detail, "refused");
+    } else {
+        tracing::debug!(request_id = id, kind, cause = %refusal.cause, detail = refusal.detail, "refused");
+    }
+    (refusal.answer(), Some(refusal.cause.to_string()))
+}
+
+/// What every answer gets, and its line in the log. hyper adds `Date` and the framing.
+fn depart(worker: &Worker, ask: &mut Ask, mut response: Response<Body>, cause: Option<String>) -> Response<Body> {
+    let headers = response.headers_mut();
+    headers.insert(REQUEST_ID, ask.facts.request_id.clone());
+    headers.insert(EXTENDED_ID, ask.facts.extended_id.clone());
+    let Some(lines) = &worker.lines else { return response };
+    let status = response.status().as_u16();
+    response.map(|body| log::record(lines, ask, status, body, &worker.shared.region, cause.as_deref()))
+}
+
+/// What a panic said.
+fn words(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("a panic without words")
+}

@@ -1,0 +1,49 @@
+//! place: which stage a request means; its plan is pinned here, so a deployment never changes the rules in mid-visit.
+
+use super::ask::Ask;
+use super::refusal::{Kind, Refusal};
+use super::stage::{Current, current};
+use super::worker::Worker;
+use crate::plan::hosts::{self, Form};
+use http::{HeaderName, header};
+use std::rc::Rc;
+
+const API_ID: HeaderName = HeaderName::from_static("x-apigw-api-id");
+
+/// A request whose stage is known.
+pub(super) struct Placed {
+    pub current: Rc<Current>,
+    /// Where in the path the part below the stage begins.
+    pub below: usize,
+}
+
+pub(super) async fn place(worker: &Rc<Worker>, ask: &mut Ask) -> Result<Placed, Refusal> {
+    let limits = &worker.shared.limits;
+    if let Some(flaw) = ask.client.conn.take_head_flaw() {
+        return Err(Refusal::new(Kind::Malformed, "request_framing").because(flaw));
+    }
+    if ask.headers.get_all(header::HOST).iter().nth(1).is_some() || ask.client.authority.is_empty() {
+        return Err(Refusal::new(Kind::Malformed, "host_header"));
+    }
+    let (path, query) = (ask.path(), ask.query());
+    if path.len() + query.len() > limits.uri_bytes {
+        return Err(Refusal::new(Kind::UriTooLong, "uri_too_long"));
+    }
+    if limits.header_bytes.is_some_and(|most| ask.headers.values().map(http::HeaderValue::len).sum::<usize>() > most) {
+        return Err(Refusal::new(Kind::HeadersTooLarge, "headers_too_large"));
+    }
+    if query.contains(['|', '{', '}']) {
+        return Err(Refusal::new(Kind::Malformed, "query_characters"));
+    }
+    let header = ask.headers.get(API_ID).and_then(|v| v.to_str().ok());
+    let Some(named) = hosts::named(&ask.client.authority, path, header) else {
+        return Err(Refusal::new(Kind::UnknownStage, "no_stage_named"));
+    };
+    let (below, form) = (named.below, named.form);
+    let current = current(worker, named.api, named.stage).await?;
+    ask.facts.stage = Some(current.stage.clone());
+    if current.stage.plan.default_endpoint_disabled && form != Form::PrivateHost {
+        return Err(Refusal::new(Kind::UnknownStage, "default_endpoint_disabled"));
+    }
+    Ok(Placed { current, below })
+}
