@@ -15,6 +15,7 @@ pub mod cluster;
 pub mod config;
 pub mod control;
 pub mod edge;
+pub mod gateway;
 pub mod net;
 pub mod observe;
 pub mod plan;

@@ -48,10 +48,8 @@ pub(super) async fn admit(worker: &Worker, keyed: Keyed) -> Result<Admitted, Ref
             plan: plan.map_or("", |p| &p.name),
             quota: plan.and_then(|p| p.quota),
             plan_throttle: bucket.map(|b| ThrottleSpec { bucket: &b.name, throttle: b.throttle }),
-            stage_throttle: stage_throttle.map(|throttle| ThrottleSpec {
-                bucket: method.throttle.as_ref().map_or("", |t| &t.bucket),
-                throttle,
-            }),
+            stage_throttle: stage_throttle
+                .map(|throttle| ThrottleSpec { bucket: method.throttle.as_ref().map_or("", |t| &t.bucket), throttle }),
             account_throttle: current
                 .account_throttle
                 .map(|throttle| ThrottleSpec { bucket: &current.account_bucket, throttle }),

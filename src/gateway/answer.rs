@@ -5,10 +5,10 @@ use super::headers::{pass_to_client, to_client};
 use super::integrate::Integrated;
 use super::refusal::{Kind, Refusal};
 use crate::net::http::Body;
+use crate::plan::Backend;
 use crate::plan::mapping::View;
 use crate::plan::response::{ResponsePlan, Responses};
 use crate::plan::template::Template;
-use crate::plan::Backend;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 /// The client's answer, but for what the node that faces it adds.

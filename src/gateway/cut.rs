@@ -211,12 +211,7 @@ pub(super) fn panicked() -> Refused {
 }
 
 fn end(facts: &Facts, cause: Option<String>) -> End {
-    End {
-        integration_status: facts.integration_status,
-        integration_us: facts.integration_us,
-        cause,
-        ..End::default()
-    }
+    End { integration_status: facts.integration_status, integration_us: facts.integration_us, cause, ..End::default() }
 }
 
 fn served(answer: Response<Body>, facts: &Facts) -> Served<Body> {

@@ -113,7 +113,8 @@ pub(super) fn to_client(name: &HeaderName) -> Option<HeaderName> {
 
 /// Renames and drops in place what HTTP_PROXY passes on from its backend.
 pub(super) fn pass_to_client(headers: &mut HeaderMap) {
-    let odd = |n: &&HeaderName| is_remapped(n) || matches!(**n, header::TRANSFER_ENCODING | header::VIA) || **n == KEEP_ALIVE;
+    let odd =
+        |n: &&HeaderName| is_remapped(n) || matches!(**n, header::TRANSFER_ENCODING | header::VIA) || **n == KEEP_ALIVE;
     let names: Vec<HeaderName> = headers.keys().filter(odd).cloned().collect();
     for name in names {
         let renamed = to_client(&name).filter(|new| *new != name);

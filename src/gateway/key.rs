@@ -83,7 +83,7 @@ pub(super) fn key(worker: &Worker, authorized: Authorized, ask: &mut Ask) -> Res
     }
     let covers = |p: &PlanFacts| p.stages.contains_key(&plan.name);
     let index = key.plans.iter().position(covers).ok_or_else(|| forbidden("no_plan_for_stage"))?;
-    ask.facts.key_id.clone_from(&key.id.to_string());
+    ask.facts.key_id = key.id.to_string();
     ask.facts.key_value = String::from_utf8_lossy(value.as_bytes()).into_owned();
     ask.facts.plan_id = key.plans[index].id.to_string();
     Ok(Keyed { routed, key: Some((key, index)) })

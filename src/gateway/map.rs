@@ -100,8 +100,7 @@ fn http_request(
         let path: Vec<(&str, &str)> = matched.parameters.iter().map(|(n, v)| (&**n, &**v)).collect();
         let view = View { path: &path, query: ask.query(), headers: &headers, context: &known };
         let client_query = if http.proxy { ask.query() } else { "" };
-        let called =
-            http.uri.call(&view, client_query).map_err(|why| config_error("endpoint_address").because(why))?;
+        let called = http.uri.call(&view, client_query).map_err(|why| config_error("endpoint_address").because(why))?;
         (called, mapped_headers(http, &view)?)
     };
     let accept = headers.get(header::ACCEPT).cloned();
@@ -126,8 +125,7 @@ fn http_request(
     };
     let mut request = Request::new(body);
     *request.method_mut() = http.verb.clone().unwrap_or_else(|| ask.method.clone());
-    *request.uri_mut() =
-        called.path_and_query.try_into().map_err(|e| config_error("endpoint_address").because(e))?;
+    *request.uri_mut() = called.path_and_query.try_into().map_err(|e| config_error("endpoint_address").because(e))?;
     *request.headers_mut() = headers;
     Ok((Work::Call(Box::new((target, request))), accept))
 }

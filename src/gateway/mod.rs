@@ -78,18 +78,7 @@ impl Gateway {
     /// Builds it; nothing runs until a listener serves it.
     pub fn new(parts: Parts) -> Gateway {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let Parts {
-            world,
-            region,
-            pool,
-            admission,
-            forwarder,
-            key_hash,
-            clock,
-            limits,
-            metrics,
-            access_log,
-        } = parts;
+        let Parts { world, region, pool, admission, forwarder, key_hash, clock, limits, metrics, access_log } = parts;
         let plans = stage::plans(limits.plan_bytes);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let shared = Shared {

@@ -186,8 +186,8 @@ impl Refusal {
     pub fn answer(&self) -> Response<Body> {
         let entry = self.kind.entry();
         let mut response = Response::new(Body::full(body(entry, self.message.as_deref())));
-        *response.status_mut() = StatusCode::from_u16(self.status.unwrap_or(entry.status))
-            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() =
+            StatusCode::from_u16(self.status.unwrap_or(entry.status)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         headers.insert(ERROR_TYPE, HeaderValue::from_static(entry.error_type));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -212,7 +212,12 @@ mod tests {
 
     fn wire(refusal: &Refusal) -> String {
         let entry = refusal.kind.entry();
-        format!("{} {} {}", refusal.answer().status().as_u16(), entry.error_type, body(entry, refusal.message.as_deref()))
+        format!(
+            "{} {} {}",
+            refusal.answer().status().as_u16(),
+            entry.error_type,
+            body(entry, refusal.message.as_deref())
+        )
     }
 
     #[test]
@@ -226,16 +231,28 @@ mod tests {
     #[test]
     fn default_bodies_are_awss_to_the_byte() {
         let golden = [
-            (Kind::AccessDenied, r#"403 AccessDeniedException {"Message":"User is not authorized to access this resource"}"#),
+            (
+                Kind::AccessDenied,
+                r#"403 AccessDeniedException {"Message":"User is not authorized to access this resource"}"#,
+            ),
             (Kind::ApiConfigurationError, r#"500 InternalServerErrorException {"message": "Internal server error"}"#),
             (Kind::AuthorizerConfigurationError, r#"500 AuthorizerConfigurationException {"message":null}"#),
             (Kind::AuthorizerFailure, r#"500 AuthorizerFailureException {"message":null}"#),
             (Kind::BadRequestBody, r#"400 BadRequestException {"message": "Invalid request body"}"#),
-            (Kind::ExpiredToken, r#"403 ExpiredTokenException {"message":"The security token included in the request is expired"}"#),
-            (Kind::IntegrationFailure, r#"504 InternalServerErrorException {"message": "Network error communicating with endpoint"}"#),
+            (
+                Kind::ExpiredToken,
+                r#"403 ExpiredTokenException {"message":"The security token included in the request is expired"}"#,
+            ),
+            (
+                Kind::IntegrationFailure,
+                r#"504 InternalServerErrorException {"message": "Network error communicating with endpoint"}"#,
+            ),
             (Kind::IntegrationTimeout, r#"504 InternalServerErrorException {"message": "Endpoint request timed out"}"#),
             (Kind::InvalidApiKey, r#"403 ForbiddenException {"message":"Forbidden"}"#),
-            (Kind::MissingAuthenticationToken, r#"403 MissingAuthenticationTokenException {"message":"Missing Authentication Token"}"#),
+            (
+                Kind::MissingAuthenticationToken,
+                r#"403 MissingAuthenticationTokenException {"message":"Missing Authentication Token"}"#,
+            ),
             (Kind::QuotaExceeded, r#"429 LimitExceededException {"message":"Limit Exceeded"}"#),
             (Kind::RequestTooLarge, r#"413 RequestTooLargeException {"message":"Request Too Long"}"#),
             (Kind::ResourceNotFound, r#"404 NotFoundException {"message":"Not Found"}"#),
@@ -248,7 +265,8 @@ mod tests {
         for (kind, wanted) in golden {
             assert_eq!(wire(&Refusal::new(kind, "test")), wanted);
         }
-        let own = Refusal::new(Kind::BadRequestParameters, "test").saying("Missing required request parameters: [\"a\"]");
+        let own =
+            Refusal::new(Kind::BadRequestParameters, "test").saying("Missing required request parameters: [\"a\"]");
         assert_eq!(
             wire(&own),
             r#"400 BadRequestException {"message": "Missing required request parameters: [\"a\"]"}"#

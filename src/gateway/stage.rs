@@ -166,7 +166,8 @@ async fn look_up(worker: &Worker, world: &Arc<World>, api: &str, stage: &str) ->
     };
     let read: Stage = row.read().map_err(broken("stage_row"))?;
     let live: RestApi = world.get(&scope, api).map_err(broken("api_row"))?.unwrap_or_default();
-    let settings: Account = world.get(&region_scope, Account::ROW_ID).map_err(broken("account_row"))?.unwrap_or_default();
+    let settings: Account =
+        world.get(&region_scope, Account::ROW_ID).map_err(broken("account_row"))?.unwrap_or_default();
     let rows = vec![
         (scope.clone(), Table::Stage, stage.into(), Some(row.clone())),
         (scope.clone(), Table::RestApi, api.into(), world.row(&scope, Table::RestApi, api).cloned()),
@@ -234,9 +235,8 @@ async fn compiled(
         return Ok(plan);
     }
     // A stage without a deployment serves nothing, as one that does not exist.
-    let tree = world
-        .frozen(scope, &stage.deployment_id)
-        .ok_or_else(|| Refusal::new(Kind::UnknownStage, "no_deployment"))?;
+    let tree =
+        world.frozen(scope, &stage.deployment_id).ok_or_else(|| Refusal::new(Kind::UnknownStage, "no_deployment"))?;
     let (account, region, api) = (account.to_owned(), region.to_owned(), api.to_owned());
     let plans = worker.shared.plans.clone();
     let compile = move || {

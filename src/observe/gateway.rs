@@ -178,10 +178,10 @@ impl Sum {
         let count = |n: usize| self.sum(|s| of(s).buckets[n].load(Ordering::Relaxed));
         let mut buckets: Vec<(f64, u64)> =
             BOUNDS_US.iter().enumerate().map(|(n, us)| (*us as f64 / 1e6, count(n))).collect();
-        buckets.push((f64::MAX, count(BOUNDS_US.len())));
+        buckets.push((f64::INFINITY, count(BOUNDS_US.len())));
         let total = buckets.iter().map(|(_, n)| n).sum();
         let sum = self.sum(|s| of(s).sum_us.load(Ordering::Relaxed)) as f64 / 1e6;
-        encoder.encode_histogram::<()>(sum, total, &buckets, None)
+        encoder.encode_histogram::<[(&str, &str); 0]>(sum, total, &buckets, None)
     }
 }
 

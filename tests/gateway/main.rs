@@ -3,4 +3,7 @@
 mod backends;
 mod listener;
 mod pool;
+mod proxying;
+mod site;
 mod sockets;
+mod walk;
