@@ -3,3 +3,4 @@
 pub mod access;
 pub mod edge;
 pub mod gateway;
+pub mod usage;

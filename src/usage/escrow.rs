@@ -79,7 +79,7 @@ impl EscrowRow {
         self.learn_limit(item.limit, item.seq);
         let holder = self.holder(from.node);
         let mut fresh = Vec::new();
-        if holder.inc < from.valid_from {
+        if holder.inc < from.valid_from || (item.fresh && holder.inc < from.inc) {
             let spent = holder.g - holder.x;
             fresh.push((today, spent.saturating_sub(holder.u)));
             holder.u = spent;
@@ -132,11 +132,13 @@ impl EscrowRow {
     }
 
     /// UpdateUsage: the limit becomes what is used plus `remaining`. A retry (same id) changes nothing.
-    pub fn adjust(&mut self, adjust: &Adjust) {
+    /// Returns how much use the probed numbers added.
+    pub fn adjust(&mut self, adjust: &Adjust) -> u64 {
         self.learn_limit(adjust.limit, adjust.seq);
         if self.adjust_id == adjust.id {
-            return;
+            return 0;
         }
+        let before = self.used();
         self.adjust_id = adjust.id;
         for (node, u) in &adjust.used {
             if let Some((_, h)) = self.holders.iter_mut().find(|(id, _)| id == node) {
@@ -145,5 +147,6 @@ impl EscrowRow {
         }
         let target = i128::from(self.used()) + i128::from(adjust.remaining);
         self.extension = target - i128::from(self.base);
+        self.used().saturating_sub(before)
     }
 }

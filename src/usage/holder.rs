@@ -25,6 +25,8 @@ pub struct Holder {
     issued: u64,
     /// Heard from the ledger in this incarnation; before, nothing is held.
     known: bool,
+    /// Has a record in the journal, or was heard of.
+    remembered: bool,
     /// In force: written, synced.
     small: u64,
     big: u64,
@@ -44,7 +46,16 @@ impl Holder {
     pub fn restored(mark: Mark, machine_stayed_up: bool) -> Self {
         let used = if machine_stayed_up { mark.small } else { mark.big };
         let asked = Mark { small: used, big: used, x: mark.x };
-        Self { x: mark.x, issued: used, small: used, big: used, x_durable: mark.x, asked, ..Self::default() }
+        Self {
+            remembered: true,
+            x: mark.x,
+            issued: used,
+            small: used,
+            big: used,
+            x_durable: mark.x,
+            asked,
+            ..Self::default()
+        }
     }
 
     /// Used so far, given what is left in the pool.
@@ -55,6 +66,11 @@ impl Holder {
     /// Granted and neither used nor returned, whether in the pool or not.
     pub fn rights(&self, left: u64) -> u64 {
         if self.known { self.g.saturating_sub(self.x).saturating_sub(self.used(left)) } else { 0 }
+    }
+
+    /// Whether nothing is known of the quota: no record, no word of the ledger.
+    pub fn is_fresh(&self) -> bool {
+        !self.remembered
     }
 
     /// Whether the ledger was heard in this incarnation.
@@ -107,6 +123,7 @@ impl Holder {
 
     /// A record is on the disk.
     pub fn synced(&mut self, marking: Marking) {
+        self.written(marking);
         if marking.order >= self.valid_order {
             self.big = self.big.max(marking.mark.big);
         }
@@ -159,7 +176,7 @@ impl Holder {
             // Reserve-ahead may have passed what was granted; what was granted bounds what was used.
             self.issued = self.issued.min(self.g.saturating_sub(self.x));
         }
-        self.known = true;
+        (self.known, self.remembered) = (true, true);
         (self.acked_u, self.acked_x) = (reply.u, reply.x);
         self.scarce = reply.free < reply.limit / 10;
         sound

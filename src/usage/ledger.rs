@@ -83,7 +83,7 @@ impl Ledger {
         }
         let mut row = self.books.escrow(&item.slot).cloned().unwrap_or_else(|| EscrowRow::new(item.limit, item.seq));
         let before = row.outstanding();
-        let today = day_of(from.time_ms).clamp(item.slot.period.start_day, item.slot.period.end_day() - 1);
+        let today = item.slot.period.nearest_day(day_of(from.time_ms));
         for (day, used) in row.settle(from, item, today) {
             self.books.count(&item.slot.who, day, used, row.remaining(), effects);
         }
@@ -100,8 +100,10 @@ impl Ledger {
         }
         let fresh = || EscrowRow::new(adjust.limit, adjust.seq);
         let mut row = self.books.escrow(&adjust.slot).cloned().unwrap_or_else(fresh);
-        row.adjust(adjust);
+        let fresh = row.adjust(adjust);
         let limit = row.limit();
+        let day = adjust.slot.period.nearest_day(adjust.day);
+        self.books.count(&adjust.slot.who, day, fresh, row.remaining(), effects);
         self.books.set_escrow(adjust.slot.clone(), row, effects);
         Reply::Adjusted { limit }
     }

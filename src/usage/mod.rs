@@ -12,19 +12,34 @@
 //!                                                          └──── reports → usage group → ledger (pure) → grants
 //! ```
 
+mod admission;
+mod agent;
 pub mod books;
 pub mod escrow;
 pub mod holder;
+mod journal;
+mod journal_file;
 pub mod ledger;
+mod links;
 #[cfg(test)]
 mod model;
+mod pairs;
 pub mod period;
 pub mod policy;
+pub mod query;
 pub mod request;
 pub mod row_key;
+mod slot;
+#[cfg(test)]
+mod tests;
 pub mod throttle;
 pub mod wire;
 
+pub use admission::{Admission, Decision, Waiter};
+pub use agent::{Agent, Holding, UsageOptions};
+pub use ledger::Ledger;
+pub use links::{Links, PeerLinks, register};
 pub use period::{Period, PeriodKind, period_of};
+pub use query::{Usage, UsageError, extend, usage_of};
 pub use request::{AdmitRequest, Level, Now, QuotaSpec, ThrottleSpec, Ticket, Verdict};
 pub use throttle::{BadThrottle, Gcra, Throttle};

@@ -70,6 +70,11 @@ impl Period {
         i64::from(self.end_day()) * DAY_MS
     }
 
+    /// The day of it that is nearest to `day`.
+    pub fn nearest_day(self, day: i32) -> i32 {
+        day.min(self.end_day().saturating_sub(1)).max(self.start_day)
+    }
+
     /// Whether a UTC day (days since 1970-01-01) lies in it.
     pub fn has_day(self, day: i32) -> bool {
         self.start_day <= day && day < self.end_day()

@@ -108,6 +108,8 @@ pub struct Item {
     pub slot: SlotId,
     /// (UTC day, used so far in the period at the end of it), in order; the last is today's.
     pub days: Vec<(i32, u64)>,
+    /// The node has no memory of this quota: what earlier incarnations of it were granted counts as spent.
+    pub fresh: bool,
     /// Returned so far; durable at the node before it is said here.
     pub x: u64,
     /// The G that the node would like: used + returned + what it wants in hand.
@@ -127,6 +129,8 @@ pub struct Adjust {
     pub slot: SlotId,
     /// What shall remain.
     pub remaining: u64,
+    /// Today, for the history.
+    pub day: i32,
     /// (node, used) as just probed: fresher than the last reports.
     pub used: Vec<(u64, u64)>,
     /// Limit by configuration, and where it was read.
@@ -340,4 +344,81 @@ pub enum Record {
     },
     /// The last one of a slot holds.
     Mark(SlotId, Mark),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::period::PeriodKind;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn slot() -> SlotId {
+        let period = Period { start_day: 20_606, kind: PeriodKind::Month };
+        SlotId { who: PlanKey { plan: "p1".into(), key: "k1".into() }, period }
+    }
+
+    fn report() -> Report {
+        let days = vec![(20_606, 5), (20_607, 300)];
+        let item = Item { slot: slot(), days, fresh: false, x: 2, want: 70_000, limit: 1 << 40, seq: 9 };
+        Report { node: 3, inc: 2, time_ms: 1_780_000_000_000, items: vec![item] }
+    }
+
+    #[test]
+    fn stored_and_sent_forms_keep_their_bytes() {
+        let mark = Mark { small: 1, big: 2, x: 3 };
+        let item = ItemReply { g: 9, u: 8, x: 1, limit: 10, free: 0, over: true, others: vec![(4, 2)] };
+        let holder = HolderRow { g: 5, u: 3, x: 1, inc: 2, seen_ms: 7 };
+        let row = EscrowRow { base: 10, seq: 4, extension: -3, adjust_id: [1; 16], holders: vec![(2, holder)] };
+        let adjust = Adjust { id: [2; 16], slot: slot(), remaining: 7, day: 1, used: vec![(1, 2)], limit: 3, seq: 4 };
+        let usage = SlotUsage { period: slot().period, limit: 10, holders: vec![(1, 2, true)] };
+        let forms = [
+            encode(&Command::Hello(Hello { node: 1, boot: 2, nonce: [3; 16], forfeit: false })),
+            encode(&Command::Tick(vec![report()])),
+            encode(&Command::Adjust(adjust)),
+            encode(&Command::Read(Read { who: vec![slot().who], first_day: -1, last_day: 20_606 })),
+            encode(&Reply::Hello { inc: 3, forfeit: true }),
+            encode(&Reply::Tick(vec![ReportReply { fenced: false, items: vec![item] }])),
+            encode(&Reply::Adjusted { limit: 12 }),
+            encode(&Reply::Read(vec![KeyUsage { days: vec![(20_606, 1, 9)], slots: vec![usage] }])),
+            encode(&Reply::Bad),
+            encode(&row),
+            encode(&vec![(20_606i32, 1u64, 9u64)]),
+            encode(&NodeRow { inc: 1, nonce: [4; 16], valid_from: 1, time_ms: -1 }),
+            encode(&MetaRow { floor_day: 20_000, sweep: Some(Sweep::Days(Some((slot().who, 644)))) }),
+            encode(&Charge { slot: slot(), n: 1, limit: 10, seq: 9 }),
+            encode(&Charged { n: 1 }),
+            encode(&Probe { slots: vec![slot()], recall: true }),
+            encode(&Probed { used: vec![Some(300), None] }),
+            encode(&Record::Boot { machine: [5; 16], boot: 6 }),
+            encode(&Record::Mark(slot(), mark)),
+        ];
+        let golden: Vec<&str> = include_str!("wire.golden").lines().collect();
+        let now: Vec<String> = forms.iter().map(|form| hex(form)).collect();
+        assert_eq!(now, golden);
+    }
+
+    #[test]
+    fn another_version_and_trailing_bytes_are_refused() {
+        let mut bytes = encode(&Charged { n: 1 });
+        bytes.push(0);
+        assert!(matches!(decode::<Charged>(&bytes), Err(WireError::Broken(_))));
+        bytes[0] = 2;
+        assert!(matches!(decode::<Charged>(&bytes), Err(WireError::Version(Some(2)))));
+        assert!(matches!(decode::<Charged>(&[]), Err(WireError::Version(None))));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_panic(mut bytes in proptest::collection::vec(any::<u8>(), 1..200)) {
+            bytes[0] = VERSION;
+            let _ = decode::<Command>(&bytes);
+            let _ = decode::<Reply>(&bytes);
+            let _ = decode::<EscrowRow>(&bytes);
+            let _ = decode::<Record>(&bytes);
+        }
+    }
 }

@@ -324,7 +324,8 @@ impl World {
         node.reported_at = self.now;
         let asks = u64::from(node.denied && self.now - node.last_demand < 1.0);
         let (u, x, want) = node.holder.report(node.left, node.rate, node.waiting.len() as u64 + asks);
-        let item = Item { slot, days: vec![(0, u)], x, want, limit, seq: 1 };
+        let fresh = node.holder.is_fresh();
+        let item = Item { slot, days: vec![(0, u)], fresh, x, want, limit, seq: 1 };
         let report = Report { node: i as u64, inc, time_ms: now_ms, items: vec![item] };
         let life = node.life;
         if self.faults.leaders && self.unit() < 0.03 {

@@ -1,0 +1,256 @@
+//! The journal's file and its one writer thread: records are written as they come and synced a few times a second.
+//!
+//! A write or sync that fails acknowledges nothing: nodes stop at their watermarks, and the file is written anew.
+
+use super::holder::Marking;
+use super::journal::{Marked, frame, recover, settled};
+use super::wire::{Mark, Record, SlotId};
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+const NAME: &str = "usage.journal";
+const FRESH: &str = "usage.journal.new";
+const DAMAGED: &str = "usage.journal.damaged";
+/// Unsynced records wait no longer than this; half of the reserve of one second lies ahead of them.
+const SYNC_EVERY: Duration = Duration::from_millis(200);
+/// A file above this is written anew when most of it is history.
+const COMPACT_BYTES: u64 = 8 << 20;
+
+enum Job {
+    Marks(Vec<(Arc<dyn Marked>, Marking)>, bool),
+    Boot(u64, tokio::sync::oneshot::Sender<bool>),
+    Flush(tokio::sync::oneshot::Sender<bool>),
+    Today(i32),
+}
+
+/// Hands records to the writer. Dropping it ends the thread after what was handed over.
+#[derive(Debug)]
+pub(super) struct Journal {
+    jobs: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the last run left.
+#[derive(Debug)]
+pub(super) struct Restored {
+    /// Count of this start, greater than any before.
+    pub(super) boot: u64,
+    /// Watermarks by quota.
+    pub(super) marks: BTreeMap<SlotId, Mark>,
+    /// The journal was damaged; what the node held must count as spent.
+    pub(super) damaged: bool,
+}
+
+impl Journal {
+    /// Opens the journal of a node and writes it anew, synced. `machine` is the boot id of the operating system, zero
+    /// where it is not known; `today` drops what is over.
+    pub(super) fn open(dir: &Path, machine: [u8; 16], today: i32) -> io::Result<(Self, Restored)> {
+        fs::create_dir_all(dir)?;
+        let path = dir.join(NAME);
+        let found = match fs::read(&path) {
+            Ok(bytes) => recover(&bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Default::default(),
+            Err(error) => return Err(error),
+        };
+        let damaged = found.damaged;
+        if damaged {
+            // Kept for a look; the ledger knows the rest.
+            fs::rename(&path, dir.join(DAMAGED))?;
+        }
+        let boot = found.boot.saturating_add(1);
+        let marks = settled(found, machine, today);
+        let mut writer = Writer { dir: dir.into(), file: None, bytes: 0, machine, boot, live: marks.clone(), today };
+        writer.rewrite()?;
+        let (jobs, inbox) = channel();
+        let thread = std::thread::Builder::new().name("usage-journal".into()).spawn(move || writer.serve(&inbox))?;
+        Ok((Self { jobs: Some(jobs), thread: Some(thread) }, Restored { boot, marks, damaged }))
+    }
+
+    fn send(&self, job: Job) {
+        if let Some(jobs) = &self.jobs {
+            // A writer that is gone acknowledges nothing, which is safe.
+            let _ = jobs.send(job);
+        }
+    }
+
+    /// Stores records in this order and tells their owners. `urgent`: sync at once.
+    pub(super) fn store(&self, marks: Vec<(Arc<dyn Marked>, Marking)>, urgent: bool) {
+        if !marks.is_empty() {
+            self.send(Job::Marks(marks, urgent));
+        }
+    }
+
+    /// Stores the node's incarnation; `true` when it is synced.
+    pub(super) async fn incarnation(&self, inc: u64) -> bool {
+        let (done, answer) = tokio::sync::oneshot::channel();
+        self.send(Job::Boot(inc, done));
+        answer.await.unwrap_or(false)
+    }
+
+    /// Syncs everything handed over before.
+    pub(super) async fn flush(&self) -> bool {
+        let (done, answer) = tokio::sync::oneshot::channel();
+        self.send(Job::Flush(done));
+        answer.await.unwrap_or(false)
+    }
+
+    /// The day by the node's clock, for clean-up.
+    pub(super) fn today(&self, day: i32) {
+        self.send(Job::Today(day));
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.jobs.take();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Writer {
+    dir: PathBuf,
+    /// None after an error: then the file is written anew before anything is acknowledged.
+    file: Option<File>,
+    bytes: u64,
+    machine: [u8; 16],
+    boot: u64,
+    /// The last record of each quota, written or about to be.
+    live: BTreeMap<SlotId, Mark>,
+    today: i32,
+}
+
+type Pending = Vec<(Arc<dyn Marked>, Marking)>;
+
+impl Writer {
+    fn serve(mut self, inbox: &Receiver<Job>) {
+        let mut unsynced: Pending = Vec::new();
+        let mut since = Instant::now();
+        loop {
+            let wait =
+                if unsynced.is_empty() { Duration::from_secs(60) } else { SYNC_EVERY.saturating_sub(since.elapsed()) };
+            let first = match inbox.recv_timeout(wait) {
+                Ok(job) => Some(job),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.sync(&mut unsynced);
+                    return;
+                }
+            };
+            if unsynced.is_empty() {
+                since = Instant::now();
+            }
+            let (mut batch, mut urgent, mut answers) = (Pending::new(), false, Vec::new());
+            for job in first.into_iter().chain(inbox.try_iter()) {
+                match job {
+                    Job::Marks(marks, hurry) => {
+                        urgent |= hurry;
+                        batch.extend(marks);
+                    }
+                    Job::Boot(inc, done) => {
+                        self.boot = self.boot.max(inc);
+                        answers.push((done, true));
+                    }
+                    Job::Flush(done) => answers.push((done, false)),
+                    Job::Today(day) => self.today = day,
+                }
+            }
+            let boot = answers.iter().any(|(_, boot)| *boot);
+            let mut sound = self.write(&batch, boot);
+            unsynced.extend(batch);
+            if urgent || !answers.is_empty() || since.elapsed() >= SYNC_EVERY || self.file.is_none() {
+                sound = self.sync(&mut unsynced) && sound;
+                since = Instant::now();
+            }
+            for (done, _) in answers {
+                let _ = done.send(sound);
+            }
+        }
+    }
+
+    /// Appends records; on an error the file is given up.
+    fn write(&mut self, batch: &Pending, boot: bool) -> bool {
+        let mut out = Vec::new();
+        if boot {
+            frame(&Record::Boot { machine: self.machine, boot: self.boot }, &mut out);
+        }
+        for (owner, marking) in batch {
+            // An id too long to frame is never acknowledged: nothing of it is ever spent.
+            if frame(&Record::Mark(owner.id().clone(), marking.mark), &mut out) {
+                self.live.insert(owner.id().clone(), marking.mark);
+            }
+        }
+        if out.is_empty() {
+            return true;
+        }
+        let Some(file) = &mut self.file else { return false };
+        match file.write_all(&out) {
+            Ok(()) => {
+                self.bytes += out.len() as u64;
+                for (owner, marking) in batch.iter().filter(|(owner, _)| self.live.contains_key(owner.id())) {
+                    owner.written(*marking);
+                }
+                true
+            }
+            Err(error) => self.give_up(&error),
+        }
+    }
+
+    /// Syncs, or writes anew what cannot be synced; owners are told on success.
+    fn sync(&mut self, unsynced: &mut Pending) -> bool {
+        let compact = self.bytes > COMPACT_BYTES && self.bytes > 256 * self.live.len() as u64;
+        let done = match &self.file {
+            Some(file) if !compact => file.sync_data(),
+            _ => self.rewrite(),
+        };
+        match done {
+            Ok(()) => {
+                for (owner, marking) in unsynced.drain(..).filter(|(owner, _)| self.live.contains_key(owner.id())) {
+                    owner.synced(marking);
+                }
+                true
+            }
+            Err(error) => {
+                let quiet = self.give_up(&error);
+                // Not in a tight circle around a full disk.
+                std::thread::sleep(Duration::from_millis(100));
+                quiet
+            }
+        }
+    }
+
+    fn give_up(&mut self, error: &io::Error) -> bool {
+        if self.file.take().is_some() {
+            tracing::error!(%error, "the usage journal cannot be written: quotas stop at their reserve until it can");
+        }
+        false
+    }
+
+    /// Writes a new file with the last record of each quota that is not over, syncs it and puts it in place.
+    fn rewrite(&mut self) -> io::Result<()> {
+        self.file = None;
+        let today = self.today;
+        self.live.retain(|slot, _| slot.period.end_day() + 2 > today);
+        let mut out = Vec::new();
+        frame(&Record::Boot { machine: self.machine, boot: self.boot }, &mut out);
+        for (slot, mark) in &self.live {
+            frame(&Record::Mark(slot.clone(), *mark), &mut out);
+        }
+        let fresh = self.dir.join(FRESH);
+        let mut file = OpenOptions::new().create(true).write(true).truncate(true).open(&fresh)?;
+        file.write_all(&out)?;
+        file.sync_all()?;
+        fs::rename(&fresh, self.dir.join(NAME))?;
+        File::open(&self.dir)?.sync_all()?;
+        self.bytes = out.len() as u64;
+        self.file = Some(file);
+        Ok(())
+    }
+}
