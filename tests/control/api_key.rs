@@ -265,6 +265,8 @@ fn an_import_that_fails_imports_nothing() {
     assert_eq!((status, message.as_str()), (400, "The file is not UTF-8 text"));
     let xml = bench.send(Bench::request("POST", "/apikeys?mode=import&format=xml", "x"));
     assert_eq!((xml.status, xml.refusal().1.as_str()), (400, "ValidationException"));
+    let many = format!("Key,Name\n{}", "aaaaaaaaaaaaaaaaaaaa,n\n".repeat(10_001));
+    assert_eq!(import(&bench, "", many).refusal(), bad_request("The file has more than 10000 rows of keys"));
     let quoted = import(&bench, "", "Key,Name\n\"unclosed,\n").ok(201);
     assert_eq!(quoted["ids"], json!([]), "an unclosed quote is one bad row: {quoted}");
     assert_eq!(bench.get("/apikeys").ok(200), json!({"item": []}));

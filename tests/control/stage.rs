@@ -138,6 +138,9 @@ fn a_stage_that_cannot_be_is_not_made() {
         (status, name.as_str(), message.as_str()),
         (400, "SerializationException", "class java.lang.Boolean can not be converted to an String")
     );
+    let many: serde_json::Map<String, Value> = (0..101).map(|n| (format!("v{n}"), json!("x"))).collect();
+    let (status, name, _) = create(json!({"variables": many}));
+    assert_eq!((status, name.as_str()), (429, "LimitExceededException"));
     let stages = s.bench.get(&s.stages).ok(200);
     assert_eq!(stages["item"].as_array().unwrap().len(), 1, "nothing of it was made");
 }

@@ -1,6 +1,7 @@
 //! Deployments: what an API was at one moment, kept to be served.
 
 use super::{rest_api, stage};
+use crate::catalog::Table;
 use crate::catalog::v1::{CanarySettings, Deployment, Method, Resource, Stage};
 use crate::control::patch::{Op, Rule, Rules, Style};
 use crate::control::render::Object;
@@ -48,8 +49,13 @@ fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     if !flaws.is_empty() {
         return Err(Fault::bad_request(flaws.join("; ")));
     }
+    let mut mint = scene.mint();
+    let mut id = mint.lower(6);
+    while scene.world.row(&scope, Table::Deployment, &id).is_some() {
+        id = mint.lower(6);
+    }
     let deployment = Deployment {
-        id: scene.mint().lower(6),
+        id,
         description: call.text("description").filter(|text| !text.is_empty()).map(str::to_owned),
         created_date_ms: scene.stamp.time_ms,
         ..Deployment::default()

@@ -1,6 +1,6 @@
 //! ImportApiKeys: a CSV file, each row a key that is made or overwritten.
 
-use super::{checked_description, checked_name, checked_value};
+use super::{checked_description, checked_name, checked_value, fresh_id};
 use crate::catalog::Mint;
 use crate::catalog::v1::{ApiKey, UsagePlan, UsagePlanKey};
 use crate::control::render::Object;
@@ -8,6 +8,9 @@ use crate::control::v1::usage_plan;
 use crate::control::{Fault, Reply, Scene};
 use crate::state::Ops;
 use std::collections::BTreeMap;
+
+/// Most rows of a file: as many keys as AWS lets an account have in a region.
+const MOST: usize = 10_000;
 
 /// One row of the file.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -95,10 +98,10 @@ impl Import<'_, '_> {
                 self.warn(&line, &warning);
             }
         }
-        if !self.ids.contains(&key.id) {
-            self.ids.push(key.id.clone());
+        let id = key.id.clone();
+        if self.keys.insert(hash, key).is_none() {
+            self.ids.push(id);
         }
-        self.keys.insert(hash, key);
         Ok(())
     }
 
@@ -114,7 +117,7 @@ impl Import<'_, '_> {
 
     fn fresh(&mut self, value: &str, hash: [u8; 32]) -> ApiKey {
         ApiKey {
-            id: self.mint.lower(10),
+            id: fresh_id(self.scene, &mut self.mint),
             value_sealed: self.scene.seal.seal(value.as_bytes(), self.mint.bytes()),
             value_hash: Some(hash),
             created_date_ms: self.scene.stamp.time_ms,
@@ -143,7 +146,7 @@ impl Import<'_, '_> {
 /// The rows of a file; a row that cannot be read is a warning.
 ///
 /// # Errors
-/// BadRequest when there is no header row with the columns Key and Name.
+/// BadRequest when there is no header row with the columns Key and Name, or too many rows.
 fn lines(text: &str) -> Result<Vec<Result<Line, String>>, Fault> {
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
@@ -163,6 +166,9 @@ fn lines(text: &str) -> Result<Vec<Result<Line, String>>, Fault> {
     let mut found = Vec::new();
     for (index, record) in records.enumerate() {
         let number = index + 2;
+        if index == MOST {
+            return Err(Fault::bad_request(format!("The file has more than {MOST} rows of keys")));
+        }
         let Ok(record) = record else {
             found.push(Err(format!("Row {number}: the row cannot be read")));
             continue;

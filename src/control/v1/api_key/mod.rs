@@ -3,8 +3,8 @@
 mod import;
 
 use super::tags;
-use crate::catalog::Table;
 use crate::catalog::v1::{ApiKey, UsagePlanKey};
+use crate::catalog::{Mint, Table};
 use crate::control::patch::{Op, Rule, Rules, Style};
 use crate::control::render::{Object, texts};
 use crate::control::{Fault, Reply, Scene, Verb, page};
@@ -89,7 +89,7 @@ const RULES: Rules<ApiKey> = Rules {
 fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let call = scene.call;
     let mut mint = scene.mint();
-    let id = mint.lower(10);
+    let id = fresh_id(scene, &mut mint);
     let value = match call.text("value").filter(|value| !value.is_empty()) {
         Some(value) => checked_value(value)?.to_owned(),
         None => mint.mixed(GENERATED),
@@ -119,6 +119,15 @@ fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let mut ops = Ops::new();
     ops.put(&scope, &key.id, &key);
     Ok((ops, Reply::json(show(&key, Some(&value)).map("tags", &key.tags))))
+}
+
+/// An id that no key has.
+fn fresh_id(scene: &Scene<'_>, mint: &mut Mint) -> String {
+    let mut id = mint.lower(10);
+    while scene.world.row(&scene.call.region_scope(), Table::ApiKey, &id).is_some() {
+        id = mint.lower(10);
+    }
+    id
 }
 
 fn checked_name(name: Option<&str>) -> Result<Option<String>, Fault> {

@@ -25,6 +25,8 @@ pub(super) const MISSING: &str = "Invalid stage identifier specified";
 const NO_DEPLOYMENT: &str = "Deployment id does not exist";
 /// Longest stage name, characters.
 const LONGEST_NAME: usize = 128;
+/// Most variables of a stage.
+const MOST_VARIABLES: usize = 100;
 /// Longest name and value of a stage variable, characters.
 const LONGEST_VARIABLE: (usize, usize) = (64, 512);
 
@@ -117,11 +119,15 @@ fn percent(share: f64) -> Result<f64, Fault> {
     })
 }
 
-/// Checks names and values of stage variables.
+/// Checks number, names and values of stage variables.
 ///
 /// # Errors
-/// BadRequest with AWS's words for the first that does not fit.
+/// BadRequest with AWS's words for the first that does not fit; LimitExceeded for too many.
 pub(super) fn check_variables(variables: &Texts) -> Result<(), Fault> {
+    if variables.len() > MOST_VARIABLES {
+        let text = format!("Maximum number of stage variables for this stage has been reached: {MOST_VARIABLES}");
+        return Err(Fault::limit_exceeded(text));
+    }
     variables.iter().try_for_each(|(name, value)| check_variable(name, Some(value)))
 }
 
@@ -180,6 +186,7 @@ fn update(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     for step in patch::steps(scene.call) {
         patch_rules::apply(&mut stage, &step, scene)?;
     }
+    check_variables(stage.variables.as_ref().unwrap_or(&Texts::new()))?;
     touch(&mut stage, scene.stamp.time_ms);
     let mut ops = Ops::new();
     ops.put(&scope, &stage.stage_name, &stage);

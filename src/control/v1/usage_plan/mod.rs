@@ -27,8 +27,13 @@ const METHODS: [&str; 9] = ["GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", 
 
 fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let call = scene.call;
+    let mut mint = scene.mint();
+    let mut id = mint.lower(6);
+    while scene.world.row(&call.region_scope(), Table::UsagePlan, &id).is_some() {
+        id = mint.lower(6);
+    }
     let mut plan = UsagePlan {
-        id: scene.mint().lower(6),
+        id,
         name: name(call.label("name"))?,
         description: call.text("description").filter(|text| !text.is_empty()).map(str::to_owned),
         throttle: call.object("throttle").map(throttle).transpose()?.flatten(),
