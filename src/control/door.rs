@@ -46,12 +46,17 @@ fn forbidden(why: &str) -> Fault {
     Fault::new("ForbiddenException", 403, format!("The admin listener refuses this request: {why}"))
 }
 
-/// The authority that a request is for: `:authority` of HTTP/2, else `Host`. Two hosts are none.
+/// The authority that a request is for: `:authority` of HTTP/2 (or of an absolute target), else `Host`. Two hosts, or two
+/// that differ, are none: one would be judged and the other signed.
 pub fn authority<B>(request: &Request<B>) -> Option<String> {
     let mut hosts = request.headers().get_all(http::header::HOST).iter();
     match (request.uri().authority(), hosts.next(), hosts.next()) {
         (_, _, Some(_)) => None,
-        (Some(authority), _, _) => Some(authority.as_str().to_owned()),
+        (Some(authority), Some(host), None) => {
+            let same = host.to_str().is_ok_and(|h| h.eq_ignore_ascii_case(authority.as_str()));
+            same.then(|| authority.as_str().to_owned())
+        }
+        (Some(authority), None, None) => Some(authority.as_str().to_owned()),
         (None, Some(host), None) => host.to_str().ok().map(str::to_owned),
         (None, None, None) => None,
     }

@@ -127,7 +127,9 @@ pub fn is_aws(path: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn find(method: &str, target: &str) -> Result<(&'static str, Vec<(&'static str, String)>), NoRoute> {
+    type Found = (&'static str, Vec<(&'static str, String)>);
+
+    fn find(method: &str, target: &str) -> Result<Found, NoRoute> {
         let (path, raw) = target.split_once('?').unwrap_or((target, ""));
         route(method, path, &query(raw)?).map(|r| (r.operation.name, r.labels))
     }

@@ -135,6 +135,17 @@ fn what_a_page_in_a_browser_sends_is_refused_at_the_door() {
     }
     assert_eq!(status(&[("sec-fetch-site", "same-origin")]), 200);
     assert_eq!(status(&[("sec-fetch-site", "cross-site")]), 403);
+    let http2 = |target: &str, host: Option<&str>| {
+        let mut request = http::Request::builder().uri(target);
+        if let Some(host) = host {
+            request = request.header("host", host);
+        }
+        bench.send(request.body(bytes::Bytes::new()).unwrap()).status
+    };
+    assert_eq!(http2("http://localhost:4566/restapis", None), 200);
+    assert_eq!(http2("http://localhost:4566/restapis", Some("localhost:4566")), 200);
+    assert_eq!(http2("http://localhost:4566/restapis", Some("127.0.0.1:4566")), 403);
+    assert_eq!(http2("http://evil.example/restapis", None), 403);
     let two = http::Request::builder().uri("/restapis").header("host", "localhost").header("host", "localhost");
     assert_eq!(bench.send(two.body(bytes::Bytes::new()).unwrap()).status, 403);
 }
