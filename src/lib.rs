@@ -11,12 +11,14 @@
 //! ```
 
 pub mod catalog;
+pub mod cli;
 pub mod cluster;
 pub mod config;
 pub mod control;
 pub mod edge;
 pub mod gateway;
 pub mod net;
+pub mod node;
 pub mod observe;
 pub mod plan;
 pub mod spec;

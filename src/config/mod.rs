@@ -10,8 +10,8 @@ mod resolve;
 mod settings;
 
 pub use listen::Listen;
-pub use resolve::{ConfigError, NodeConfig, Profile, TlsFiles};
-pub use settings::{AwsSettings, ClusterSettings, EgressSettings, ListenSettings, Settings, TlsSettings};
+pub use resolve::{AccessLog, ConfigError, NodeConfig, Profile, TlsFiles};
+pub use settings::{AwsSettings, ClusterSettings, EgressSettings, ListenSettings, LogSettings, Settings, TlsSettings};
 
 #[cfg(test)]
 mod tests;

@@ -17,6 +17,18 @@ pub enum Profile {
     Strict,
 }
 
+/// Where one line per visit goes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum AccessLog {
+    /// Nowhere.
+    Off,
+    /// Standard output, after the first line.
+    #[default]
+    Stdout,
+    /// Appended to a file.
+    File(PathBuf),
+}
+
 /// A certificate and its key, PEM files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
@@ -59,8 +71,12 @@ pub struct NodeConfig {
     pub egress_allow: Vec<String>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Where one line per visit goes.
+    pub access_log: AccessLog,
     /// The cluster that this node must belong to, if the operator names one.
     pub cluster_id: Option<String>,
+    /// The longest round trip between voters to reckon with until it is measured, milliseconds.
+    pub round_trip_ms: u64,
     /// Accept any credentials, on loopback only.
     pub dev: bool,
 }
@@ -165,7 +181,13 @@ impl NodeConfig {
             aws: settings.aws,
             egress_allow: settings.egress.allow.unwrap_or_default(),
             trusted_proxies: settings.trusted_proxies.unwrap_or_default(),
+            access_log: match settings.log.access.as_deref() {
+                None | Some("stdout") => AccessLog::Stdout,
+                Some("off") => AccessLog::Off,
+                Some(file) => AccessLog::File(PathBuf::from(file)),
+            },
             cluster_id: settings.cluster.id,
+            round_trip_ms: settings.cluster.round_trip_ms.unwrap_or(100).min(2_000),
             dev,
         };
         config.check_reach()?;

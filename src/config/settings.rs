@@ -32,6 +32,16 @@ pub struct Settings {
     pub trusted_proxies: Option<Vec<std::net::IpAddr>>,
     /// The cluster that this node belongs to.
     pub cluster: ClusterSettings,
+    /// Where logs go.
+    pub log: LogSettings,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogSettings {
+    /// The access log: `stdout`, `off`, or a file.
+    pub access: Option<String>,
 }
 
 /// `[listen]`.
@@ -86,6 +96,8 @@ pub struct EgressSettings {
 pub struct ClusterSettings {
     /// The cluster's id: a node with an empty data directory then refuses to found another one.
     pub id: Option<String>,
+    /// The longest round trip between voters to reckon with until it is measured, milliseconds.
+    pub round_trip_ms: Option<u64>,
 }
 
 impl Settings {
@@ -122,7 +134,11 @@ impl Settings {
             },
             egress: EgressSettings { allow: stronger.egress.allow.or(self.egress.allow) },
             trusted_proxies: stronger.trusted_proxies.or(self.trusted_proxies),
-            cluster: ClusterSettings { id: stronger.cluster.id.or(self.cluster.id) },
+            log: LogSettings { access: stronger.log.access.or(self.log.access) },
+            cluster: ClusterSettings {
+                id: stronger.cluster.id.or(self.cluster.id),
+                round_trip_ms: stronger.cluster.round_trip_ms.or(self.cluster.round_trip_ms),
+            },
         }
     }
 }

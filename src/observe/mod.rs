@@ -3,4 +3,19 @@
 pub mod access;
 pub mod edge;
 pub mod gateway;
+mod logs;
 pub mod usage;
+
+pub use logs::start as start_logs;
+
+use prometheus_client::registry::Registry;
+
+/// All that is measured, in the OpenMetrics text format.
+///
+/// # Errors
+/// When a metric cannot be written as text.
+pub fn encode(registry: &Registry) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, registry)?;
+    Ok(text)
+}

@@ -1,0 +1,115 @@
+//! The command line: one file per subcommand, one client for all that talk to a node.
+//!
+//! Every command that fails says cause, consequence and what to do next; `--output json` prints the node's answer as it is.
+
+mod arguments;
+mod ask;
+mod demo;
+mod http;
+mod members;
+mod start;
+mod table;
+mod token;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+pub use arguments::NodeArguments;
+pub use ask::{Ask, CliError};
+
+/// Meridian: an API gateway that people run themselves.
+#[derive(Debug, Parser)]
+#[command(name = "meridian", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// How lists are printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Table,
+    /// For programs.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a node; the first start founds a one-node cluster and prints the root access key once
+    Start(start::Start),
+    /// Run a node that joins an existing cluster
+    Join(start::Join),
+    /// Make join tokens
+    #[command(subcommand)]
+    Token(token::Token),
+    /// Run a whole cluster on this machine, with simulated distances, traffic, and a table of what clients saw
+    Demo(demo::Demo),
+    /// Who is in the cluster: roles, lag, round trips
+    Members(members::Look),
+    /// How the cluster stands
+    Status(members::Look),
+    /// Measured round trips between nodes
+    Rtt(members::Look),
+    /// What is wrong, what follows from it, and what to do; exits with 1 when something is
+    Check(members::Look),
+    /// Make a learner a voter
+    Promote(members::Change),
+    /// Make a voter a learner
+    Demote(members::Change),
+    /// Remove a node for good
+    Remove(members::Change),
+    /// Empty a node of visitors
+    Drain(members::Change),
+    /// Make another voter lead
+    TransferLeader(members::Change),
+    /// Backups (issue F)
+    #[command(hide = true, external_subcommand = false)]
+    Snapshot(Later),
+    /// Why requests were answered as they were (issue C)
+    #[command(hide = true)]
+    Explain(Later),
+}
+
+/// A command whose capability is not built yet.
+#[derive(Debug, clap::Args)]
+struct Later {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    rest: Vec<String>,
+}
+
+/// Runs what the command line says.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Start(start) => start.run(),
+        Command::Join(join) => join.run(),
+        Command::Token(token) => token.run(),
+        Command::Demo(demo) => demo.run(),
+        Command::Members(look) => look.members(),
+        Command::Status(look) => look.status(),
+        Command::Rtt(look) => look.rtt(),
+        Command::Check(look) => look.check(),
+        Command::Promote(change) => change.run("promote"),
+        Command::Demote(change) => change.run("demote"),
+        Command::Remove(change) => change.remove(),
+        Command::Drain(change) => change.run("drain"),
+        Command::TransferLeader(change) => change.run("transfer-leader"),
+        Command::Snapshot(_) => Err(CliError::NotBuilt("snapshot")),
+        Command::Explain(_) => Err(CliError::NotBuilt("explain")),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            let mut cause = std::error::Error::source(&error);
+            while let Some(inner) = cause {
+                eprintln!("  because: {inner}");
+                cause = inner.source();
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
