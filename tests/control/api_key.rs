@@ -251,6 +251,44 @@ fn a_file_of_keys_is_imported_and_bad_rows_are_warnings() {
 }
 
 #[test]
+fn an_imported_key_does_not_join_a_second_plan_of_the_same_stage() {
+    let bench = Bench::new();
+    let api = crate::deployment::mocked(&bench);
+    bench.post(&format!("/restapis/{api}/deployments"), json!({"stageName": "prod"})).ok(201);
+    let stages = json!([{"apiId": api, "stage": "prod"}]);
+    let plans = ["a", "b"].map(|name| bench.post("/usageplans", json!({"name": name, "apiStages": stages})).id());
+    let csv = format!("Key,Name,UsagePlanIds\n{VALUE},n,'{},{}'\n", plans[0], plans[1]);
+    let seen = import(&bench, "", csv).ok(201);
+    let id = seen["ids"][0].as_str().unwrap();
+    let warning = format!(
+        "Row 2: Usage Plan {} cannot be added because API Key {id} cannot reference multiple Usage Plans with the same API stage: {api}:prod",
+        plans[1]
+    );
+    assert_eq!(seen["warnings"], json!([warning]));
+    let of_key = bench.get(&format!("/usageplans?keyId={id}")).ok(200);
+    assert_eq!(of_key["item"].as_array().unwrap().iter().map(|p| &p["id"]).collect::<Vec<_>>(), [&json!(plans[0])]);
+}
+
+#[test]
+fn keys_of_one_region_are_nothing_to_another() {
+    let bench = Bench::new();
+    let body = json!({"value": VALUE, "name": "here"}).to_string();
+    let id = bench.send(Bench::request("POST", "/apikeys", body.clone())).id();
+    let there = |method: &str, target: &str, body: String| {
+        let mut request = Bench::request(method, target, body);
+        request.headers_mut().insert("x-meridian-region", http::HeaderValue::from_static("eu-west-1"));
+        request.headers_mut().insert("authorization", http::HeaderValue::from_static("Bearer any"));
+        bench.send(request)
+    };
+    let missing = not_found("Invalid API Key identifier specified");
+    assert_eq!(there("GET", &format!("/apikeys/{id}"), String::new()).refusal(), missing);
+    assert_eq!(there("DELETE", &format!("/apikeys/{id}"), String::new()).refusal(), missing);
+    assert_eq!(there("GET", "/apikeys", String::new()).ok(200), json!({"item": []}));
+    there("POST", "/apikeys", body).ok(201);
+    assert_eq!(names(&bench.get("/apikeys").ok(200)), ["here"]);
+}
+
+#[test]
 fn an_import_that_fails_imports_nothing() {
     let bench = Bench::new();
     let csv = "Key,Name\naaaaaaaaaaaaaaaaaaaa,good\nshort,bad\n";
