@@ -103,7 +103,9 @@ impl Ask {
             .header("content-type", "application/json")
             .body(Full::new(Bytes::from(body)))
             .map_err(|cause| CliError::Answer(cause.to_string()))?;
-        let answered = runtime.block_on(tokio::time::timeout(Duration::from_secs(60), exchange(address, request)));
+        // The timer belongs to the runtime, so it is made inside it.
+        let answered =
+            runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), exchange(address, request)).await });
         let (status, bytes) = match answered {
             Ok(Ok(answer)) => answer,
             Ok(Err(cause)) => return Err(unreachable(cause)),

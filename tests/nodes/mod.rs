@@ -115,7 +115,7 @@ fn meridian(under: &[String]) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("MERIDIAN_") || name.starts_with("AWS_")) {
         command.env_remove(name);
     }
-    command.env("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned()));
+
     command
 }
 
