@@ -153,7 +153,8 @@ mod tests {
     #[test]
     fn a_region_is_left_only_for_a_clearly_better_one_or_when_it_fails() {
         // (second, scores, chosen): one chooser walks through each table.
-        let steps: [(&str, &[(u64, [f64; 3], Option<usize>)]); 6] = [
+        type Table<'a> = &'a [(u64, [f64; 3], Option<usize>)];
+        let steps: [(&str, Table<'_>); 6] = [
             ("the nearest first", &[(0, [80.0, 20.0, 150.0], Some(1))]),
             (
                 "a little better is not enough",

@@ -180,6 +180,16 @@ impl World {
         self.probers.push(Prober::start(net, nodes, Arc::new(Well)));
     }
 
+    /// Until the first region has nothing under way.
+    pub(super) async fn quiet(&self) {
+        let none = async {
+            while self.receivers[0].in_flight() > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(LONG, none).await.unwrap();
+    }
+
     pub(super) async fn send(&self, head: Head, body: Sent) -> Result<Forwarded, Failed<Sent>> {
         self.forwarder.forward(&["far", "farther"], head, Replay::new(body)).await
     }

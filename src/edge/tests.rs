@@ -140,7 +140,7 @@ async fn a_client_that_goes_away_in_mid_answer_cancels_the_region() {
     let outcome = w.workers[0].outcome().await;
     assert!(matches!(outcome, Outcome::Broken(_)), "{outcome:?}");
     assert!(tx.is_closed(), "the request's body was dropped as well");
-    assert_eq!(w.receivers[0].in_flight(), 0);
+    w.quiet().await;
 }
 
 #[tokio::test]
@@ -466,4 +466,64 @@ async fn clients_that_do_not_read_do_not_stop_the_others() {
         assert_eq!(got.to_bytes(), "x");
     }
     drop(stalled);
+}
+
+/// Answers every visit with these bytes.
+struct Babbler(&'static [u8]);
+
+impl crate::net::peer::PeerHandler for Babbler {
+    fn handle(
+        &self,
+        _from: u64,
+        _group: u8,
+        mut send: quinn::SendStream,
+        recv: quinn::RecvStream,
+    ) -> futures_util::future::BoxFuture<'static, ()> {
+        let bytes = self.0;
+        Box::pin(async move {
+            let _ = send.write_all(bytes).await;
+            let _ = send.finish();
+            let _ = send.stopped().await;
+            drop(recv);
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_region_that_babbles_is_an_error_and_no_panic() {
+    let w = world(&["far"], 0, fixed(b""));
+    let net = &w.cluster.nodes[1].net;
+    let cases: [(&[u8], &str); 6] = [
+        (&[], "without an answer"),
+        (&[99, 1, 1], "type 99"),
+        (&[wire::frame::DATA, 1, 1], "type 2"),
+        (&[wire::frame::RESP_HEAD, 2, 7, 7], "version 7"),
+        (&[wire::frame::RESP_HEAD, 2, 1], "in the middle"),
+        (&[wire::frame::RESP_HEAD, 0xff, 0xff, 0xff, 0xff, 0xff], "at most"),
+    ];
+    for (bytes, words) in cases {
+        net.register(kind::FORWARD, Arc::new(Babbler(bytes)));
+        w.forwarder.nodes().answered(2, Duration::ZERO, Vitals::default(), 0);
+        let failed = tokio::time::timeout(LONG, w.get()).await.unwrap().err().unwrap();
+        let said = failed.error.to_string();
+        assert!(said.contains(words) && !failed.error.unprocessed(), "{bytes:?}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn an_edge_that_babbles_is_turned_away_and_the_region_serves_on() {
+    let w = world(&["far"], 0, fixed(b"hello"));
+    let good = wire::frame_of(wire::frame::HEAD, &head()).unwrap();
+    let cases: [&[u8]; 5] = [b"", b"GET / HTTP/1.1", &[wire::frame::HEAD, 1, 9], &good[..20], &[wire::frame::END, 0]];
+    for bytes in cases {
+        let lane = crate::net::peer::Lane::Forward;
+        let (mut send, mut recv) = w.cluster.nodes[0].net.open(2, lane, kind::FORWARD, 0).await.unwrap();
+        let _ = send.write_all(bytes).await;
+        let _ = send.finish();
+        let said = tokio::time::timeout(LONG, recv.read_to_end(1000)).await.unwrap().unwrap();
+        let fault: Fault = wire::read(&said[2..]).unwrap();
+        assert_eq!((said[0], fault.code), (wire::frame::ERR, code::BAD_HEAD), "{bytes:?}: {}", fault.text);
+    }
+    assert_eq!(answer(w.get().await).body.collect().await.unwrap().to_bytes(), "hello");
+    w.quiet().await;
 }

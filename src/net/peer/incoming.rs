@@ -24,14 +24,17 @@ const RETRY_FROM: usize = 32;
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 const PREAMBLE_LIMIT: Duration = Duration::from_secs(10);
 
+/// A member's connection: its node id, its key, the connection.
+type Member = (u64, [u8; 32], Connection);
+
 /// The connections of members, to be closed when one ceases to be.
 #[derive(Default)]
 pub(super) struct Accepted {
-    open: Mutex<HashMap<usize, (u64, [u8; 32], Connection)>>,
+    open: Mutex<HashMap<usize, Member>>,
 }
 
 impl Accepted {
-    fn open(&self) -> std::sync::MutexGuard<'_, HashMap<usize, (u64, [u8; 32], Connection)>> {
+    fn open(&self) -> std::sync::MutexGuard<'_, HashMap<usize, Member>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
