@@ -83,7 +83,7 @@ pub enum ForwardError {
     /// The body is over the region's limit (413).
     #[error("the body is too large for the region")]
     TooLarge,
-    /// The client's body broke off: there is nobody to answer.
+    /// The client's body broke off; `body.error()` says how.
     #[error("the client's body broke off: {0}")]
     ClientBody(String),
     /// The region sent what cannot be read, or the head cannot be written (502).
@@ -113,7 +113,7 @@ impl ForwardError {
 
 /// A failed forward: why, and the body, which can be sent again where `body.can_rewind()`.
 #[derive(Debug)]
-pub struct Failed<B> {
+pub struct Failed<B: Body> {
     /// Why.
     pub error: ForwardError,
     /// The request's body.
@@ -127,7 +127,7 @@ pub struct Forwarder {
     metrics: EdgeMetrics,
 }
 
-enum Tried<B> {
+enum Tried<B: Body> {
     Done(Box<Forwarded>),
     /// Provably not processed: another node may be tried.
     Unsent(String, Replay<B>),
@@ -156,7 +156,7 @@ impl Forwarder {
     pub async fn forward<B>(&self, regions: &[&str], mut head: Head, body: Replay<B>) -> Result<Forwarded, Failed<B>>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
-        B::Error: std::fmt::Display,
+        B::Error: std::fmt::Display + Send,
     {
         let deadline = Instant::now() + Duration::from_millis(u64::from(head.time_left_ms));
         let (mut connects, mut retried, mut tried) = (0, None, Vec::new());
@@ -231,7 +231,7 @@ impl Forwarder {
         done
     }
 
-    fn failed<B>(&self, region: &str, error: ForwardError, body: Replay<B>) -> Failed<B> {
+    fn failed<B: Body>(&self, region: &str, error: ForwardError, body: Replay<B>) -> Failed<B> {
         self.count(region, error.label());
         Failed { error, body }
     }
@@ -246,7 +246,7 @@ impl Forwarder {
     ) -> Tried<B>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
-        B::Error: std::fmt::Display,
+        B::Error: std::fmt::Display + Send,
     {
         let begun = Instant::now();
         let Pick { node, flight, rtt, .. } = pick;
@@ -335,7 +335,7 @@ impl From<WireError> for Broken {
 }
 
 /// One stream: the request on its way out, the answer's head on its way in.
-struct Exchange<B> {
+struct Exchange<B: Body> {
     out: Outflow<Replay<B>>,
     uploaded: bool,
     reader: FrameReader,
@@ -344,7 +344,7 @@ struct Exchange<B> {
 impl<B> Exchange<B>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: std::fmt::Display,
+    B::Error: std::fmt::Display + Send,
 {
     fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Result<Reply, Broken>> {
         if !self.uploaded {

@@ -12,9 +12,9 @@ use http_body::{Body, Frame, SizeHint};
 const KEEP: usize = 64 << 10;
 
 /// A body that remembers its first 64 KiB.
-#[derive(Debug)]
-pub struct Replay<B> {
+pub struct Replay<B: Body> {
     inner: B,
+    error: Option<B::Error>,
     kept: Vec<Bytes>,
     kept_bytes: usize,
     next: usize,
@@ -24,10 +24,19 @@ pub struct Replay<B> {
     ended: bool,
 }
 
+impl<B: Body> std::fmt::Debug for Replay<B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Replay").field("kept_bytes", &self.kept_bytes).field("lost", &self.lost).finish_non_exhaustive()
+    }
+}
+
+// Nothing is pinned: the inner body is `Unpin` wherever it is polled.
+impl<B: Body + Unpin> Unpin for Replay<B> {}
+
 impl<B: Body<Data = Bytes> + Unpin> Replay<B> {
     /// Nothing of `inner` has been read yet.
     pub fn new(inner: B) -> Self {
-        Self { inner, kept: Vec::new(), kept_bytes: 0, next: 0, lost: false, keeping: true, ended: false }
+        Self { inner, error: None, kept: Vec::new(), kept_bytes: 0, next: 0, lost: false, keeping: true, ended: false }
     }
 
     /// Goes back to the first byte, if that can be done.
@@ -41,6 +50,11 @@ impl<B: Body<Data = Bytes> + Unpin> Replay<B> {
         !self.lost
     }
 
+    /// How the inner body broke, after [`super::ForwardError::ClientBody`]: the client went away, or it sent too much.
+    pub fn error(&self) -> Option<&B::Error> {
+        self.error.as_ref()
+    }
+
     /// Keeps no more: the answer has begun.
     pub(super) fn forget(&mut self) {
         self.keeping = false;
@@ -51,9 +65,13 @@ impl<B: Body<Data = Bytes> + Unpin> Replay<B> {
     }
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Body for Replay<B> {
+impl<B: Body<Data = Bytes> + Unpin> Body for Replay<B>
+where
+    B::Error: std::fmt::Display,
+{
     type Data = Bytes;
-    type Error = B::Error;
+    // Words; the error itself is kept for `error`.
+    type Error = String;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
@@ -73,8 +91,9 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Replay<B> {
         let frame = match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
             Some(Ok(frame)) => frame,
             Some(Err(e)) => {
-                self.lost = true;
-                return Poll::Ready(Some(Err(e)));
+                let words = e.to_string();
+                (self.lost, self.error) = (true, Some(e));
+                return Poll::Ready(Some(Err(words)));
             }
             None => {
                 self.ended = true;

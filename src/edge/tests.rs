@@ -159,6 +159,7 @@ async fn a_broken_request_body_never_looks_like_an_end() {
     let failed = w.send(head(), body).await.err().unwrap();
     assert!(matches!(&failed.error, ForwardError::ClientBody(w) if w == "reset by client"), "{}", failed.error);
     assert!(!failed.error.unprocessed());
+    assert_eq!(failed.body.error().map(String::as_str), Some("reset by client"));
     // Fewer bytes than the head said are no end either.
     let short = Head { body: BodyHint::Known(10), ..head() };
     let got = answer(w.send(short, full(&b"four"[..])).await).body.collect().await.unwrap().to_bytes();

@@ -9,7 +9,7 @@ use super::stage::{StagePlan, current, remembered};
 use super::worker::Worker;
 use crate::edge::wire::{self, BodyHint, End, Fault, Head, Protocol, Refused, RespHead, Step, TlsFacts, code};
 use crate::edge::{CutBody, Failed, ForwardError, Forwarded, Replay, Served};
-use crate::net::http::{Body, ConnInfo, TlsInfo};
+use crate::net::http::{Body, BodyError, ConnInfo, TlsInfo};
 use crate::plan::Backend;
 use crate::plan::method::DEFAULT_TIMEOUT_MS;
 use http::{HeaderValue, Response, StatusCode, Version};
@@ -73,6 +73,11 @@ pub(super) async fn forward(
                 let placed = place(worker, ask).await?;
                 matched = route(placed, ask)?.matched;
                 body = again;
+            }
+            Err(Failed { error: ForwardError::ClientBody(_), body: broken })
+                if matches!(broken.error(), Some(BodyError::TooLong { .. })) =>
+            {
+                return Err(super::map::too_large());
             }
             Err(Failed { error, .. }) => return Err(failed(&error)),
         }
