@@ -20,8 +20,10 @@ use tokio::time::Instant;
 
 /// What a visit may take beyond its integration, ms.
 const SLACK_MS: u32 = 2_000;
+/// How often a node looks whether a revision has come.
+const REVISION_POLL: Duration = Duration::from_millis(5);
 /// How often a visit walks again because edge and region have different revisions of its stage.
-const WALKS: usize = 3;
+const WALKS: usize = 4;
 
 /// The regions to forward to; `None` when this node serves the API itself.
 pub(super) fn elsewhere(worker: &Worker, admitted: &Admitted) -> Option<Vec<Box<str>>> {
@@ -70,6 +72,7 @@ pub(super) async fn forward(
                     return Err(Refusal::new(Kind::NoNode, "other_revision").because(why));
                 }
                 // Its admission stays; everything from route on may read differently now.
+                caught_up(worker, &matched).await;
                 let placed = place(worker, ask).await?;
                 matched = route(placed, ask)?.matched;
                 body = again;
@@ -83,6 +86,19 @@ pub(super) async fn forward(
         }
     }
     Err(Refusal::new(Kind::Internal, "forward"))
+}
+
+/// Returns when this node has another revision than the one just sent, or when it was waited for long enough: it may be
+/// the region that is behind.
+async fn caught_up(worker: &Rc<Worker>, sent: &Matched) {
+    let until = Instant::now() + Duration::from_millis(worker.shared.limits.revision_wait_ms);
+    let plan = &sent.stage.plan;
+    while Instant::now() < until {
+        match current(worker, &plan.api, &plan.stage).await {
+            Ok(now) if now.stage.plan.revision == plan.revision => tokio::time::sleep(REVISION_POLL).await,
+            _ => return,
+        }
+    }
 }
 
 fn failed(error: &ForwardError) -> Refusal {
@@ -262,7 +278,7 @@ async fn pinned(worker: &Rc<Worker>, head: &Head) -> Result<Arc<StagePlan>, Stri
         if Instant::now() >= until {
             return Err(have);
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(REVISION_POLL).await;
     }
 }
 

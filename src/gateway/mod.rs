@@ -12,6 +12,8 @@ mod answer;
 mod ask;
 mod authorize;
 mod cut;
+#[cfg(test)]
+mod cut_tests;
 mod headers;
 mod ids;
 mod integrate;

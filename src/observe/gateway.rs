@@ -189,7 +189,7 @@ impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let sum = &self.0;
         let mut family = encoder.encode_descriptor(
-            "meridian_gateway_requests",
+            "gateway_requests",
             "Requests answered, by status",
             None,
             MetricType::Counter,
@@ -202,7 +202,7 @@ impl Collector for Scrape {
             }
         }
         let mut family = encoder.encode_descriptor(
-            "meridian_gateway_refusals",
+            "gateway_refusals",
             "Refusals, by gateway response type",
             None,
             MetricType::Counter,
@@ -214,11 +214,11 @@ impl Collector for Scrape {
             }
         }
         let counters: [(&str, &str, fn(&Shard) -> u64); 3] = [
-            ("meridian_gateway_cancelled", "Requests whose client left before an answer", |s| {
+            ("gateway_cancelled", "Requests whose client left before an answer", |s| {
                 s.cancelled.load(Ordering::Relaxed)
             }),
-            ("meridian_gateway_panics", "Visits that panicked", |s| s.panics.load(Ordering::Relaxed)),
-            ("meridian_gateway_resumed", "Visits taken over from an edge", |s| s.resumed.load(Ordering::Relaxed)),
+            ("gateway_panics", "Visits that panicked", |s| s.panics.load(Ordering::Relaxed)),
+            ("gateway_resumed", "Visits taken over from an edge", |s| s.resumed.load(Ordering::Relaxed)),
         ];
         for (name, help, of) in counters {
             let counter = ConstCounter::new(sum.sum(of));
@@ -226,15 +226,15 @@ impl Collector for Scrape {
         }
         let now: i64 = sum.lock().iter().map(|s| s.in_flight.load(Ordering::Relaxed)).sum();
         let help = "Requests in hand";
-        let gauge = encoder.encode_descriptor("meridian_gateway_in_flight", help, None, MetricType::Gauge)?;
+        let gauge = encoder.encode_descriptor("gateway_in_flight", help, None, MetricType::Gauge)?;
         ConstGauge::new(now).encode(gauge)?;
         let unit = Some(&Unit::Seconds);
         let help = "From a request's head to its answer's";
-        let latency = encoder.encode_descriptor("meridian_gateway_latency", help, unit, MetricType::Histogram)?;
+        let latency = encoder.encode_descriptor("gateway_latency", help, unit, MetricType::Histogram)?;
         sum.histogram(latency, |s| &s.latency)?;
         let help = "From an integration's call to its answer's head";
         let latency =
-            encoder.encode_descriptor("meridian_gateway_integration_latency", help, unit, MetricType::Histogram)?;
+            encoder.encode_descriptor("gateway_integration_latency", help, unit, MetricType::Histogram)?;
         sum.histogram(latency, |s| &s.integration)
     }
 }
@@ -258,13 +258,13 @@ mod tests {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).expect("encodes");
         for line in [
-            "meridian_gateway_requests_total{status=\"200\"} 2",
-            "meridian_gateway_refusals_total{type=\"B\"} 2",
-            "meridian_gateway_cancelled_total 2",
-            "meridian_gateway_in_flight 0",
-            "meridian_gateway_latency_seconds_bucket{le=\"0.001\"} 2",
-            "meridian_gateway_latency_seconds_bucket{le=\"+Inf\"} 4",
-            "meridian_gateway_integration_latency_seconds_count 2",
+            "gateway_requests_total{status=\"200\"} 2",
+            "gateway_refusals_total{type=\"B\"} 2",
+            "gateway_cancelled_total 2",
+            "gateway_in_flight 0",
+            "gateway_latency_seconds_bucket{le=\"0.001\"} 2",
+            "gateway_latency_seconds_bucket{le=\"+Inf\"} 4",
+            "gateway_integration_latency_seconds_count 2",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} in\n{text}");
         }
