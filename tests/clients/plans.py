@@ -135,9 +135,12 @@ def exact_quota(c, api):
     refused(c.read("GetUsage", **{**span, "usagePlanId": "aaaaaa"}), 404, GONE, "Invalid Usage Plan ID specified")
 
     more = ok(c.third("UpdateUsage", usagePlanId=plan, keyId=key, patchOperations=[replace("/remaining", "4")]), 200)
-    assert more["values"][key][-1][1] == 4, more
+    # Rights that a node already holds stand as used; nothing is added or lost.
+    assert sum(more["values"][key][-1]) == limit + 4 and more["values"][key][-1][0] >= limit, more
     answers = [c.invoke(turn % 3, api, "prod", "/keyed", headers=header)[0] for turn in range(12)]
     assert answers.count(200) == 4 and answers.count(429) == 8, answers
+    spent = [[limit + 4, 0]]
+    until("the further usage", lambda: ok(c.read("GetUsage", **span, keyId=key), 200)["values"][key] == spent)
 
     ok(c.write("UpdateApiKey", apiKey=key, patchOperations=[replace("/enabled", "false")]), 200)
     for node in range(3):

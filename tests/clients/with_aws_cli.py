@@ -8,11 +8,12 @@ import subprocess
 import sys
 import tempfile
 
-from awscli.clidriver import create_clidriver
-from botocore import xform_name
-
+# First, because it clears the variables of AWS, and the CLI sets one when it is imported.
 import scenarios
 from cluster import Cluster
+
+from awscli.clidriver import create_clidriver
+from botocore import xform_name
 
 # The CLI gives these members another name.
 RENAMED = {("CreateRestApi", "version"): "api-version"}
@@ -24,6 +25,9 @@ class AwsCli:
         self.environment = {
             "AWS_ACCESS_KEY_ID": described["access_key_id"], "AWS_SECRET_ACCESS_KEY": described["secret_access_key"],
             "AWS_DEFAULT_REGION": described["nodes"][0]["region"], "AWS_ENDPOINT_URL": f"http://{node['admin']}"}
+        # Made once: most of a command's time is spent on making this.
+        self.driver = create_clidriver()
+        self.driver.session.register("after-call", recorder)
 
     def __call__(self, operation, members):
         arguments = ["apigateway", xform_name(operation, "-"), "--output", "json"]
@@ -32,10 +36,8 @@ class AwsCli:
         self.recorder.last = None
         os.environ.update(self.environment)
         printed, complained = io.StringIO(), io.StringIO()
-        driver = create_clidriver()
-        driver.session.register("after-call", self.recorder)
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(complained):
-            code = driver.main(arguments)
+            code = self.driver.main(arguments)
         answer = self.recorder.last
         assert answer is not None, f"aws {' '.join(arguments)} never got an answer: {complained.getvalue()}"
         if answer.status < 300:
