@@ -12,6 +12,8 @@ use tokio::time::Instant;
 
 /// The header that overrides the verb.
 pub(super) const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
+/// The chain of client and proxies.
+pub(super) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// The trace header.
 pub(super) const TRACE: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 
@@ -25,6 +27,8 @@ pub(super) struct Ask {
     pub version: Version,
     pub headers: HeaderMap,
     pub body: Body,
+    /// The client waits for 100 before it sends its body.
+    pub expects_continue: bool,
     pub client: Client,
     pub facts: Facts,
 }
@@ -33,6 +37,8 @@ pub(super) struct Ask {
 #[derive(Debug, Clone)]
 pub(super) struct Client {
     pub conn: Rc<ConnInfo>,
+    /// The client's address: the socket's, or what a trusted proxy says.
+    pub ip: IpAddr,
     /// `Host` or `:authority` as sent.
     pub authority: String,
     /// Cuts crossed.
@@ -40,10 +46,6 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn ip(&self) -> IpAddr {
-        self.conn.peer.ip()
-    }
-
     pub(super) fn scheme(&self) -> &'static str {
         if self.conn.tls.is_some() { "https" } else { "http" }
     }
@@ -95,6 +97,24 @@ impl Ask {
     }
 }
 
+/// The client's address: the last one in `X-Forwarded-For` that no trusted proxy has, when the socket is one's own.
+pub(super) fn client_ip(socket: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
+    if !trusted.contains(&socket) {
+        return socket;
+    }
+    let lines: Vec<&str> = headers.get_all(FORWARDED_FOR).iter().filter_map(|v| v.to_str().ok()).collect();
+    let mut nearest = socket;
+    for text in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+        // What cannot be read cannot be trusted, nor can anything before it.
+        let Ok(ip) = text.trim().parse() else { break };
+        nearest = ip;
+        if !trusted.contains(&ip) {
+            break;
+        }
+    }
+    nearest
+}
+
 /// `04/Mar/2020:19:15:17 +0000`
 pub(super) fn request_time(time_ms: i64) -> String {
     jiff::Timestamp::from_millisecond(time_ms)
@@ -127,7 +147,7 @@ impl Context for Known<'_> {
             Variable::HttpMethod => Cow::Borrowed(self.method.as_str()),
             Variable::ApiKey => return filled(&facts.key_value),
             Variable::ApiKeyId => return filled(&facts.key_id),
-            Variable::SourceIp => Cow::Owned(self.client.ip().to_string()),
+            Variable::SourceIp => Cow::Owned(self.client.ip.to_string()),
             Variable::UserAgent => Cow::Owned(text(facts.user_agent.as_ref()?)),
             Variable::IsCanaryRequest => Cow::Borrowed("false"),
             Variable::Path => Cow::Borrowed(self.path),
@@ -140,5 +160,30 @@ impl Context for Known<'_> {
             Variable::ResourcePath => Cow::Borrowed(&*method.resource_path),
             Variable::Stage => Cow::Borrowed(&*plan.stage),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_trusted_proxies_are_believed_about_their_clients() {
+        let ip = |text: &str| text.parse::<IpAddr>().expect("address");
+        let trusted = [ip("10.0.0.1"), ip("10.0.0.2")];
+        let seen = |socket: &str, lines: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(FORWARDED_FOR, line.parse().expect("value"));
+            }
+            client_ip(ip(socket), &headers, &trusted).to_string()
+        };
+        assert_eq!(seen("9.9.9.9", &["1.2.3.4"]), "9.9.9.9");
+        assert_eq!(seen("10.0.0.1", &[]), "10.0.0.1");
+        assert_eq!(seen("10.0.0.1", &["6.6.6.6, 1.2.3.4"]), "1.2.3.4");
+        assert_eq!(seen("10.0.0.1", &["6.6.6.6, 1.2.3.4, 10.0.0.2"]), "1.2.3.4");
+        assert_eq!(seen("10.0.0.1", &["6.6.6.6", "1.2.3.4"]), "1.2.3.4");
+        assert_eq!(seen("10.0.0.1", &["1.2.3.4, nonsense"]), "10.0.0.1");
+        assert_eq!(seen("10.0.0.1", &["2001:db8::1"]), "2001:db8::1");
     }
 }

@@ -13,6 +13,7 @@ use crate::net::http::{Body, BodyError, ConnInfo, TlsInfo};
 use crate::plan::Backend;
 use crate::plan::method::DEFAULT_TIMEOUT_MS;
 use http::{HeaderValue, Response, StatusCode, Version};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -183,7 +184,7 @@ fn head_of(worker: &Worker, matched: &Matched, quota_spent: bool, body: BodyHint
         target: ask.uri.path_and_query().map_or("/", |p| p.as_str()).as_bytes().to_vec(),
         path_at: u32::try_from(matched.below).unwrap_or(0),
         headers: wire::from_map(&ask.headers),
-        client: ask.client.conn.peer,
+        client: SocketAddr::new(ask.client.ip, ask.client.conn.peer.port()),
         local: ask.client.conn.local,
         tls,
         time_left_ms: own.min(worker.shared.limits.integration_ms).saturating_add(SLACK_MS),
@@ -317,7 +318,8 @@ fn ask_of(stage: &Arc<StagePlan>, head: Head, body: CutBody) -> Option<(Ask, Mat
         version: Version::HTTP_11,
         headers,
         body: if head.body == BodyHint::Empty { Body::Empty } else { Body::peer(body) },
-        client: Client { conn: Rc::new(conn), authority: head.authority, hops: head.hops },
+        expects_continue: false,
+        client: Client { conn: Rc::new(conn), ip: head.client.ip(), authority: head.authority, hops: head.hops },
         facts,
     };
     let parameters = found.path_parameters.into_iter().map(|(n, v)| (n.into(), v.into())).collect();

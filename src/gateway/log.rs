@@ -96,7 +96,7 @@ fn line(ask: &Ask, status: u16, bytes: Option<u64>, region: &str, cause: Option<
         time_ms: facts.time_ms,
         request_id: text(&facts.request_id),
         extended_request_id: text(&facts.extended_id),
-        ip: ask.client.ip().to_string(),
+        ip: ask.client.ip.to_string(),
         method: ask.method.to_string(),
         path: ask.uri.path().to_owned(),
         protocol: if ask.client.conn.h2 { "HTTP/2.0" } else { "HTTP/1.1" },

@@ -1,6 +1,6 @@
 //! map: from the client's request to the integration's.
 
-use super::ask::{Ask, Known, TRACE};
+use super::ask::{Ask, FORWARDED_FOR, Known, TRACE};
 use super::headers::{Mapped as Fate, drop_from_client, mapped_to_backend};
 use super::refusal::{Kind, Refusal};
 use super::route::Matched;
@@ -12,11 +12,14 @@ use crate::plan::method::{Chosen, HttpPlan};
 use crate::plan::template::{Template, mock_status};
 use crate::plan::{Backend, MockPlan, media};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
+use std::time::Duration;
 
 const API_ID: HeaderName = HeaderName::from_static("x-amzn-apigateway-api-id");
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// How long a mock waits for a body that names its status.
+const MOCK_BODY: Duration = Duration::from_secs(29);
 
 /// What is to be done for a request.
 pub(super) struct Mapped {
@@ -68,7 +71,8 @@ async fn mock_request(mock: &MockPlan, ask: &mut Ask) -> Result<u16, Refusal> {
         Chosen::Refuse => Err(Refusal::new(Kind::UnsupportedMediaType, "no_request_template")),
         Chosen::Pass => {
             // A status is a few bytes; a larger body names none.
-            let body = std::mem::take(&mut ask.body).collect(64 * 1024).await;
+            let body = tokio::time::timeout(MOCK_BODY, std::mem::take(&mut ask.body).collect(64 * 1024)).await;
+            let body = body.map_err(|_| Refusal::new(Kind::Malformed, "request_body_stalled"))?;
             let body = body.map_err(|e| config_error("mock_body").because(e))?;
             mock_status(&String::from_utf8_lossy(&body)).ok_or_else(|| config_error("mock_status"))
         }

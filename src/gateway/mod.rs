@@ -42,6 +42,7 @@ use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::time::Instant;
 use worker::{Shared, Worker};
 
@@ -115,6 +116,7 @@ impl Gateway {
                 refused(&worker, &ask, &refusal)
             }
         };
+        settle(&mut ask).await;
         open.answered(response.status().as_u16(), log::elapsed_us(&ask.facts));
         depart(&worker, &mut ask, response, cause)
     }
@@ -167,8 +169,14 @@ fn arrive(worker: &Worker, request: Request<Body>, conn: Rc<ConnInfo>) -> Ask {
         (ids::request_id(&mut random), ids::extended_id(&mut random))
     };
     let named = head.uri.authority().map(|a| a.as_str());
-    let host = named.or_else(|| head.headers.get(header::HOST).and_then(|v| v.to_str().ok()));
-    let authority = host.unwrap_or_default().to_owned();
+    let header = head.headers.get(header::HOST).and_then(|v| v.to_str().ok());
+    let authority = match (named, header) {
+        // Two readers of this request may go to two hosts: none is taken, and `place` refuses it.
+        (Some(named), Some(header)) if !named.eq_ignore_ascii_case(header) => String::new(),
+        (named, header) => named.or(header).unwrap_or_default().to_owned(),
+    };
+    let ip = ask::client_ip(conn.peer.ip(), &head.headers, &worker.shared.limits.trusted_proxies);
+    let expects_continue = head.headers.contains_key(header::EXPECT);
     let facts = Facts {
         request_id,
         extended_id,
@@ -192,8 +200,20 @@ fn arrive(worker: &Worker, request: Request<Body>, conn: Rc<ConnInfo>) -> Ask {
         version: head.version,
         headers: head.headers,
         body,
-        client: Client { conn, authority, hops: 0 },
+        expects_continue,
+        client: Client { conn, ip, authority, hops: 0 },
         facts,
+    }
+}
+
+/// Reads the small rest of a body that no step wanted: left unread it would cost the client its connection.
+async fn settle(ask: &mut Ask) {
+    const SMALL: u64 = 64 * 1024;
+    const WAIT: Duration = Duration::from_millis(50);
+    let small = ask.body.known_len().is_some_and(|len| len > 0 && len <= SMALL);
+    // A client that expects 100 has not sent it and need not.
+    if small && !ask.expects_continue {
+        let _ = tokio::time::timeout(WAIT, std::mem::take(&mut ask.body).collect(SMALL)).await;
     }
 }
 

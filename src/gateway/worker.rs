@@ -15,6 +15,7 @@ use arc_swap::cache::Cache;
 use aws_lc_rs::rand::SecureRandom;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -65,6 +66,8 @@ pub struct GatewayLimits {
     pub account_throttle: Option<Throttle>,
     /// Compiled plans kept, bytes.
     pub plan_bytes: u64,
+    /// Proxies that are believed about their clients' addresses (`[trusted_proxies]`).
+    pub trusted_proxies: Vec<IpAddr>,
     /// How long a region waits for a stage revision that the edge has already, ms.
     pub revision_wait_ms: u64,
 }
@@ -78,6 +81,7 @@ impl Default for GatewayLimits {
             integration_ms: 900_000,
             account_throttle: None,
             plan_bytes: 256 * 1024 * 1024,
+            trusted_proxies: Vec::new(),
             revision_wait_ms: 250,
         }
     }

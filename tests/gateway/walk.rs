@@ -293,3 +293,68 @@ async fn requests_are_counted_and_logged_line_by_line() {
     assert_eq!((&logged[1]["status"], &logged[1]["cause"]), (&403.into(), &"no_such_method".into()));
     assert_eq!((site.metrics.answered(200), site.metrics.answered(403)), (1, 1));
 }
+
+#[tokio::test]
+async fn a_body_that_no_step_wants_does_not_cost_the_connection() {
+    let site = Site::new(&Rows::new().method("/", "POST", mock(r#"{"statusCode": 200}"#)).deploy()).await;
+    let mut raw = site.connect().await;
+    for (path, status) in [("/", 200), ("/none", 403), ("/", 200)] {
+        raw.send(request("POST", path, "", "some body")).await;
+        let answer = raw.answer().await.expect("answer");
+        assert_eq!((answer.status, answer.header("connection")), (status, None));
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_expects_100_is_answered_without_its_body_or_asked_for_it() {
+    let backend = Backend::text("ok").await;
+    let site = Site::new(&Rows::new().method("/x", "POST", proxy(&backend.url("/"))).deploy()).await;
+    let mut raw = site.connect().await;
+    let head = |path: &str| {
+        format!(
+            "POST /prod{path} HTTP/1.1\r\nHost: {API}.execute-api.x\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n"
+        )
+    };
+    raw.send(head("/none")).await;
+    assert_eq!(raw.answer().await.expect("answer").status, 403);
+    let mut raw = site.connect().await;
+    raw.send(head("/x")).await;
+    assert_eq!(raw.answer().await.expect("interim").status, 100);
+    raw.send("body").await;
+    assert_eq!(raw.answer().await.expect("answer").text(), "ok");
+    assert!(!backend.requests()[0].to_lowercase().contains("expect"), "{}", backend.requests()[0]);
+}
+
+/// Panics on every request.
+struct Broken;
+
+impl meridian::gateway::Admit for Broken {
+    fn admit<'a>(
+        &'a self,
+        request: meridian::usage::AdmitRequest<'a>,
+        _now: meridian::usage::Now,
+    ) -> meridian::gateway::Admitting<'a> {
+        panic!("admission broke on {}", request.key)
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_a_visit_is_caught_counted_and_answered() {
+    let mut rows = pets();
+    rows.redeploy(|stage| stage.method_settings = [("*/*".to_string(), MethodSetting::default())].into());
+    let site = Site::with(&rows, |parts| parts.admission = std::sync::Arc::new(Broken)).await;
+    let mut raw = site.connect().await;
+    for _ in 0..2 {
+        raw.send(request("GET", "/pets", "", "")).await;
+        let answer = raw.answer().await.expect("answer on the same connection");
+        assert_eq!((answer.status, answer.text().as_str()), (500, r#"{"message": "Internal server error"}"#));
+    }
+    assert_eq!(site.metrics.panics(), 2);
+}
+
+#[tokio::test]
+async fn a_target_and_a_host_that_differ_are_refused() {
+    let site = Site::new(&pets()).await;
+    let both = format!("GET http://{API}.execute-api.x/prod/pets HTTP/1.1\r\nHost: other.execute-api.x\r\n\r\n");
+    assert_eq!(ask(site.addr, both).await.expect("answer").status, 400);
+}

@@ -66,6 +66,9 @@ impl ConnInfo {
     }
 }
 
+/// hyper's own limit: it parses so many without an allocation, and any other number with two.
+pub(super) const USUAL_HEADERS: usize = 100;
+
 /// Limits of one client connection.
 #[derive(Debug, Clone)]
 pub struct HttpLimits {
@@ -85,7 +88,7 @@ impl Default for HttpLimits {
     fn default() -> Self {
         HttpLimits {
             head_bytes: 64 * 1024,
-            headers: 200,
+            headers: USUAL_HEADERS,
             head_read_timeout_ms: 30_000,
             handshake_timeout_ms: 10_000,
             h2_streams: 250,
@@ -204,8 +207,10 @@ async fn serve_stream<IO, S>(
         builder
             .timer(TokioTimer::new())
             .header_read_timeout(Duration::from_millis(limits.head_read_timeout_ms))
-            .max_headers(limits.headers)
             .max_buf_size(limits.head_bytes.max(8192));
+        if limits.headers != USUAL_HEADERS {
+            builder.max_headers(limits.headers);
+        }
         let socket = TokioIo::new(ClientSocket::new(stream, watch.clone()));
         let conn = pin!(builder.serve_connection(socket, serve));
         drive(conn, drain, |conn| conn.graceful_shutdown(), Some(watch)).await;

@@ -5,7 +5,7 @@
 //! hyper hands a request back that it could not begin to send, and only such a request is sent again.
 
 use super::body::{BackendBody, Body};
-use super::conn::LocalExec;
+use super::conn::{LocalExec, USUAL_HEADERS};
 use super::egress::{Egress, EgressError};
 use super::roots::{self, Roots};
 use super::tls::TlsError;
@@ -182,7 +182,7 @@ impl Default for UpstreamOptions {
             idle_ms: 55_000,
             idle_per_target: 256,
             head_bytes: 128 * 1024,
-            headers: 200,
+            headers: USUAL_HEADERS,
             roots: Roots::System,
         }
     }
@@ -286,12 +286,12 @@ impl Pool {
         IO: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         let options = &self.inner.options;
-        let (send, connection) = Builder::new()
-            .max_headers(options.headers)
-            .max_buf_size(options.head_bytes.max(8192))
-            .handshake(TokioIo::new(io))
-            .await
-            .map_err(UpstreamError::Wire)?;
+        let mut builder = Builder::new();
+        builder.max_buf_size(options.head_bytes.max(8192));
+        if options.headers != USUAL_HEADERS {
+            builder.max_headers(options.headers);
+        }
+        let (send, connection) = builder.handshake(TokioIo::new(io)).await.map_err(UpstreamError::Wire)?;
         let host = host.to_string();
         LocalExec.execute(async move {
             if let Err(error) = connection.await {
