@@ -74,27 +74,32 @@ impl EscrowRow {
         &mut self.holders[at].1
     }
 
-    /// Takes in what a node says it used and returned. Gives (day, newly used) for the history.
-    pub fn settle(&mut self, from: Reporter, item: &Item, today: i32) -> Vec<(i32, u64)> {
+    /// Takes in what a node says it used and returned. Gives (day, newly used, remaining then) for the history.
+    pub fn settle(&mut self, from: Reporter, item: &Item, today: i32) -> Vec<(i32, u64, u64)> {
         self.learn_limit(item.limit, item.seq);
+        let limit = self.limit();
+        let before = self.used();
         let holder = self.holder(from.node);
+        let others = before.saturating_sub(holder.u);
         let mut fresh = Vec::new();
+        let mut use_up = |holder: &mut HolderRow, day: i32, u: u64| {
+            let more = u.saturating_sub(holder.u);
+            holder.u += more;
+            if more > 0 {
+                fresh.push((day, more, limit.saturating_sub(others.saturating_add(holder.u))));
+            }
+        };
         if holder.inc < from.valid_from || (item.fresh && holder.inc < from.inc) {
-            let spent = holder.g - holder.x;
-            fresh.push((today, spent.saturating_sub(holder.u)));
-            holder.u = spent;
+            use_up(holder, today, holder.g - holder.x);
         } else {
             // Clamped to what was ever granted, so that broken numbers cannot break INV-1.
             holder.x = holder.x.max(item.x.min(holder.g - holder.u));
             for (day, u) in &item.days {
-                let u = (*u).min(holder.g - holder.x);
-                fresh.push((*day, u.saturating_sub(holder.u)));
-                holder.u = holder.u.max(u);
+                use_up(holder, *day, (*u).min(holder.g - holder.x));
             }
         }
         holder.inc = from.inc;
         holder.seen_ms = holder.seen_ms.max(from.time_ms);
-        fresh.retain(|(_, n)| *n > 0);
         fresh
     }
 

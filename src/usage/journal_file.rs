@@ -163,20 +163,21 @@ impl Writer {
                 }
             }
             let boot = answers.iter().any(|(_, boot)| *boot);
-            let mut sound = self.write(&batch, boot);
+            // What cannot be appended is written anew by the sync.
+            self.write(&batch, boot);
             unsynced.extend(batch);
             if urgent || !answers.is_empty() || since.elapsed() >= SYNC_EVERY || self.file.is_none() {
-                sound = self.sync(&mut unsynced) && sound;
+                let sound = self.sync(&mut unsynced);
                 since = Instant::now();
-            }
-            for (done, _) in answers {
-                let _ = done.send(sound);
+                for (done, _) in answers {
+                    let _ = done.send(sound);
+                }
             }
         }
     }
 
     /// Appends records; on an error the file is given up.
-    fn write(&mut self, batch: &Pending, boot: bool) -> bool {
+    fn write(&mut self, batch: &Pending, boot: bool) {
         let mut out = Vec::new();
         if boot {
             frame(&Record::Boot { machine: self.machine, boot: self.boot }, &mut out);
@@ -188,16 +189,15 @@ impl Writer {
             }
         }
         if out.is_empty() {
-            return true;
+            return;
         }
-        let Some(file) = &mut self.file else { return false };
+        let Some(file) = &mut self.file else { return };
         match file.write_all(&out) {
             Ok(()) => {
                 self.bytes += out.len() as u64;
                 for (owner, marking) in batch.iter().filter(|(owner, _)| self.live.contains_key(owner.id())) {
                     owner.written(*marking);
                 }
-                true
             }
             Err(error) => self.give_up(&error),
         }
@@ -218,19 +218,18 @@ impl Writer {
                 true
             }
             Err(error) => {
-                let quiet = self.give_up(&error);
+                self.give_up(&error);
                 // Not in a tight circle around a full disk.
                 std::thread::sleep(Duration::from_millis(100));
-                quiet
+                false
             }
         }
     }
 
-    fn give_up(&mut self, error: &io::Error) -> bool {
+    fn give_up(&mut self, error: &io::Error) {
         if self.file.take().is_some() {
             tracing::error!(%error, "the usage journal cannot be written: quotas stop at their reserve until it can");
         }
-        false
     }
 
     /// Writes a new file with the last record of each quota that is not over, syncs it and puts it in place.
@@ -252,5 +251,92 @@ impl Writer {
         self.bytes = out.len() as u64;
         self.file = Some(file);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::period::{Period, PeriodKind};
+    use super::super::wire::PlanKey;
+    use super::*;
+    use std::sync::Mutex;
+
+    struct Owner(SlotId, Mutex<(Vec<u64>, Vec<u64>)>);
+
+    impl Marked for Owner {
+        fn id(&self) -> &SlotId {
+            &self.0
+        }
+        fn written(&self, marking: Marking) {
+            self.1.lock().unwrap().0.push(marking.order);
+        }
+        fn synced(&self, marking: Marking) {
+            self.1.lock().unwrap().1.push(marking.order);
+        }
+    }
+
+    fn owner(key: &str, start_day: i32) -> Arc<Owner> {
+        let period = Period { start_day, kind: PeriodKind::Day };
+        Arc::new(Owner(SlotId { who: PlanKey { plan: "p".into(), key: key.into() }, period }, Mutex::default()))
+    }
+
+    fn marking(order: u64) -> Marking {
+        Marking { order, mark: Mark { small: order * 10, big: order * 100, x: order } }
+    }
+
+    #[tokio::test]
+    async fn records_come_back_with_the_next_start_and_starts_are_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let one = owner("one", 100);
+        for start in 1..=3 {
+            let (journal, restored) = Journal::open(dir.path(), [1; 16], 100).unwrap();
+            assert_eq!((restored.boot, restored.damaged), (start, false));
+            if start > 1 {
+                let n = (start - 1) * 10;
+                assert_eq!(restored.marks[&one.0], Mark { small: n, big: n, x: start - 1 });
+            }
+            journal.store(vec![(one.clone(), marking(start))], false);
+            assert!(journal.flush().await);
+            assert_eq!(one.1.lock().unwrap().1.last(), Some(&start));
+        }
+        let (journal, restored) = Journal::open(dir.path(), [2; 16], 100).unwrap();
+        assert_eq!(restored.marks[&one.0], Mark { small: 300, big: 300, x: 3 }, "after a power loss the larger one");
+        assert!(journal.incarnation(77).await);
+        drop(journal);
+        let (_journal, restored) = Journal::open(dir.path(), [2; 16], 103).unwrap();
+        assert_eq!((restored.boot, restored.marks.len()), (78, 0), "the day is over");
+    }
+
+    #[tokio::test]
+    async fn a_damaged_journal_is_set_aside_and_said_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, _) = Journal::open(dir.path(), [1; 16], 100).unwrap();
+        journal.store((1..9).map(|n| (owner("one", 100) as Arc<dyn Marked>, marking(n))).collect(), true);
+        drop(journal);
+        let path = dir.path().join(NAME);
+        let mut bytes = fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let (_journal, restored) = Journal::open(dir.path(), [1; 16], 100).unwrap();
+        assert!(restored.damaged);
+        assert!(dir.path().join(DAMAGED).exists());
+    }
+
+    #[test]
+    fn a_full_disk_acknowledges_nothing_until_a_new_file_is_synced() {
+        let dir = tempfile::tempdir().unwrap();
+        let Ok(full) = OpenOptions::new().write(true).open("/dev/full") else { return };
+        let (file, live) = (Some(full), BTreeMap::new());
+        let mut writer = Writer { dir: dir.path().into(), file, bytes: 0, machine: [1; 16], boot: 4, live, today: 100 };
+        let one = owner("one", 100);
+        let mut pending: Pending = vec![(one.clone(), marking(1))];
+        writer.write(&pending, false);
+        assert_eq!(*one.1.lock().unwrap(), (vec![], vec![]));
+        assert!(writer.file.is_none());
+        assert!(writer.sync(&mut pending));
+        assert_eq!(one.1.lock().unwrap().1, [1]);
+        let found = recover(&fs::read(dir.path().join(NAME)).unwrap());
+        assert_eq!((found.boot, found.marks[&one.0]), (4, marking(1).mark));
     }
 }

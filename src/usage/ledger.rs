@@ -84,8 +84,8 @@ impl Ledger {
         let mut row = self.books.escrow(&item.slot).cloned().unwrap_or_else(|| EscrowRow::new(item.limit, item.seq));
         let before = row.outstanding();
         let today = item.slot.period.nearest_day(day_of(from.time_ms));
-        for (day, used) in row.settle(from, item, today) {
-            self.books.count(&item.slot.who, day, used, row.remaining(), effects);
+        for (day, used, remaining) in row.settle(from, item, today) {
+            self.books.count(&item.slot.who, day, used, remaining, effects);
         }
         let granted = row.grant(from, item.want);
         self.books.check(&row, before, granted);
@@ -149,5 +149,114 @@ impl Machine for Ledger {
 
     fn pin(&self) -> Pinned {
         self.books.clone().into_rows()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::period::{DAY_MS, Period, PeriodKind};
+    use super::super::wire::{PlanKey, SlotId};
+    use super::*;
+
+    fn slot(key: &str, start_day: i32) -> SlotId {
+        let period = Period { start_day, kind: PeriodKind::Day };
+        SlotId { who: PlanKey { plan: "p".into(), key: key.into() }, period }
+    }
+
+    fn hello(ledger: &mut Ledger, node: u64, boot: u64, nonce: u8) -> (u64, bool) {
+        let hello = Hello { node, boot, nonce: [nonce; 16], forfeit: false };
+        match ledger.run(Command::Hello(hello), &mut Vec::new()) {
+            Reply::Hello { inc, forfeit } => (inc, forfeit),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn tick(
+        ledger: &mut Ledger,
+        node: u64,
+        inc: u64,
+        slot: SlotId,
+        (u, x, want): (u64, u64, u64),
+    ) -> Option<ItemReply> {
+        let time_ms = i64::from(slot.period.start_day) * DAY_MS + 5;
+        let days = vec![(slot.period.start_day, u)];
+        let item = Item { slot, days, fresh: false, x, want, limit: 100, seq: 1 };
+        let mut out = Vec::new();
+        let reply = ledger.run(Command::Tick(vec![Report { node, inc, time_ms, items: vec![item] }]), &mut out);
+        // What is written is what a load gives back.
+        for write in out {
+            if let Some(value) = write.value {
+                Ledger::new().load(&write.key, &value).unwrap();
+            }
+        }
+        let Reply::Tick(mut replies) = reply else { panic!("{reply:?}") };
+        replies.pop().and_then(|mut reply| reply.items.pop())
+    }
+
+    #[test]
+    fn a_start_gets_a_new_incarnation_and_a_retry_the_same() {
+        let mut ledger = Ledger::new();
+        assert_eq!(hello(&mut ledger, 1, 1, 7), (1, false));
+        assert_eq!(hello(&mut ledger, 1, 1, 7), (1, false), "a retry");
+        assert_eq!(hello(&mut ledger, 1, 2, 8), (2, false));
+        assert_eq!(hello(&mut ledger, 1, 2, 9), (3, true), "the same count with another nonce: a copy");
+        assert_eq!(hello(&mut ledger, 1, 1, 10), (4, true), "fewer starts than before: rolled back");
+        assert!(tick(&mut ledger, 1, 3, slot("k", 9), (0, 0, 1)).is_none(), "an old incarnation is fenced");
+        assert!(tick(&mut ledger, 2, 1, slot("k", 9), (0, 0, 1)).is_none(), "so is a node that never said hello");
+    }
+
+    #[test]
+    fn what_a_forfeited_incarnation_held_counts_as_spent() {
+        let mut ledger = Ledger::new();
+        let (inc, _) = hello(&mut ledger, 1, 1, 1);
+        let held = tick(&mut ledger, 1, inc, slot("k", 9), (0, 0, 40)).unwrap().g;
+        let (inc, forfeit) = hello(&mut ledger, 1, 1, 2);
+        assert!(forfeit);
+        let reply = tick(&mut ledger, 1, inc, slot("k", 9), (0, 0, 0)).unwrap();
+        assert_eq!((reply.g, reply.u), (held, held));
+        let usage = ledger.books().days(&slot("k", 9).who, 0, 100);
+        assert_eq!(usage, [(9, held, 100 - held)]);
+    }
+
+    #[test]
+    fn a_period_that_was_swept_grants_nothing_ever_again() {
+        let mut ledger = Ledger::new();
+        let (one, _) = hello(&mut ledger, 1, 1, 1);
+        let (two, _) = hello(&mut ledger, 2, 1, 1);
+        for key in 0..200 {
+            tick(&mut ledger, 1, one, slot(&key.to_string(), 10), (0, 0, 10)).unwrap();
+        }
+        // One clock far ahead closes nothing.
+        tick(&mut ledger, 2, two, slot("far", 4_000), (0, 0, 1)).unwrap();
+        let reply = tick(&mut ledger, 1, one, slot("7", 10), (5, 0, 20)).unwrap();
+        assert!(reply.g > 10 && !ledger.books().is_closed(slot("7", 10).period));
+        // Three days later by most clocks the day is closed; late reports and new askers get nothing.
+        tick(&mut ledger, 1, one, slot("7", 14), (0, 0, 1)).unwrap();
+        assert!(ledger.books().is_closed(slot("7", 10).period));
+        assert_eq!(tick(&mut ledger, 2, two, slot("7", 10), (0, 0, 50)).unwrap().g, 0);
+        for _ in 0..10 {
+            tick(&mut ledger, 1, one, slot("7", 14), (0, 0, 1)).unwrap();
+        }
+        assert_eq!(ledger.books().escrows().filter(|(id, _)| id.period.start_day == 10).count(), 0);
+        assert_eq!(tick(&mut ledger, 1, one, slot("7", 10), (5, 0, 50)).unwrap(), ItemReply::default());
+        assert_eq!(ledger.books().days(&slot("7", 10).who, 0, 20), [(10, 5, 95)], "history outlives the period's row");
+    }
+
+    #[test]
+    fn months_are_counted_by_day() {
+        let mut ledger = Ledger::new();
+        let (inc, _) = hello(&mut ledger, 1, 1, 1);
+        let period = Period { start_day: 20_606, kind: PeriodKind::Month };
+        let slot = SlotId { who: slot("k", 0).who, period };
+        let mut send = |days: &[(i32, u64)], want| {
+            let item = Item { slot: slot.clone(), days: days.to_vec(), fresh: false, x: 0, want, limit: 100, seq: 1 };
+            let time_ms = i64::from(days[days.len() - 1].0) * DAY_MS;
+            ledger.run(Command::Tick(vec![Report { node: 1, inc, time_ms, items: vec![item] }]), &mut Vec::new());
+            ledger.books().days(&slot.who, 20_606, 20_640)
+        };
+        send(&[(20_606, 0)], 60);
+        assert_eq!(send(&[(20_606, 4)], 0), [(20_606, 4, 96)]);
+        assert_eq!(send(&[(20_606, 6), (20_607, 9)], 0), [(20_606, 6, 94), (20_607, 3, 91)]);
+        assert_eq!(send(&[(20_606, 6), (20_607, 9)], 0), [(20_606, 6, 94), (20_607, 3, 91)], "said twice");
     }
 }
