@@ -284,7 +284,7 @@ impl Holding {
                 let now = (self.clock)();
                 metrics.answered_time.set(now.utc_ms as f64 / 1e3);
                 for (slot, reply) in answered {
-                    self.heard(&links, slot, &reply, now);
+                    self.heard(&links, slot, &reply);
                 }
             }
         }
@@ -313,9 +313,9 @@ impl Holding {
         Some(Some(slots.into_iter().zip(reply.items).collect()))
     }
 
-    fn heard(self: &Arc<Self>, links: &Arc<dyn Links>, slot: Arc<Slot>, reply: &ItemReply, now: Now) {
+    fn heard(self: &Arc<Self>, links: &Arc<dyn Links>, slot: Arc<Slot>, reply: &ItemReply) {
         let before = slot.rights();
-        let (others, forfeited) = slot.heard(reply, now.mono_ns);
+        let (others, forfeited) = slot.heard(reply);
         self.admission.metrics.granted.inc_by(slot.rights().saturating_sub(before));
         if forfeited {
             self.admission.metrics.forfeits.inc();
@@ -334,7 +334,7 @@ impl Holding {
         let (limit, seq) = slot.limit();
         let mut reached_all = true;
         let dry = loop {
-            let asks = policy::allot(&others, slot.wanted((self.clock)().mono_ns));
+            let asks = policy::allot(&others, slot.waiting());
             if asks.is_empty() {
                 break others.is_empty();
             }

@@ -106,7 +106,8 @@ impl UnaryHandler for Holders {
     }
 }
 
-/// Registers this room's kinds: every node answers charges and probes, a voter also orders for others.
+/// Registers this room's kinds: every node answers charges and probes, a voter also orders for others. Empty `group`
+/// before the endpoint is closed: it reaches the endpoint, which holds the handlers.
 pub fn register(net: &PeerNet, group: Arc<ArcSwapOption<UsageGroup>>, holding: &Arc<super::agent::Holding>) {
     let limit = MOST_BYTES as usize + 1;
     net.register(kind::USAGE_REPORT, Unary::new(Arc::new(Orders { group }), limit));

@@ -11,6 +11,9 @@
 //!            slot: hot pool of rights + holder (pure) ── agent ── journal (watermarks, returns)
 //!                                                          └──── reports → usage group → ledger (pure) → grants
 //! ```
+//!
+//! A throttle's bucket is one node's: each node lets its own visitors have the full rate and burst, so that a key used
+//! through three nodes at once may reach three times its rate. Shares of a rate between nodes are not built yet.
 
 mod admission;
 mod agent;

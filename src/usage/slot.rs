@@ -337,7 +337,7 @@ impl Slot {
 
     /// Takes in the ledger's answer. Returns whom to charge for how much, if that is to be done, and whether the
     /// journal turned out to be older than what the ledger knows.
-    pub(super) fn heard(&self, reply: &ItemReply, now_ns: u64) -> (Vec<(u64, u64)>, bool) {
+    pub(super) fn heard(&self, reply: &ItemReply) -> (Vec<(u64, u64)>, bool) {
         let mut inner = self.lock();
         let inner = &mut *inner;
         let sound = inner.holder.heard(reply);
@@ -361,7 +361,10 @@ impl Slot {
                 self.changed.notify_waiters();
             }
             Outlook::Charge(others) => {
-                if self.demand(now_ns) > 0 && !inner.charging {
+                // Only for those who wait: a right charged for nobody is burnt. Who was refused may try again.
+                if self.waiting.load(Ordering::Acquire) == 0 {
+                    self.denied.store(OPEN, Ordering::Release);
+                } else if !inner.charging {
                     inner.charging = true;
                     charges = others;
                 }
@@ -370,9 +373,9 @@ impl Slot {
         (charges, !sound)
     }
 
-    /// A round of charges is to be made for this many.
-    pub(super) fn wanted(&self, now_ns: u64) -> u64 {
-        self.demand(now_ns)
+    /// How many wait.
+    pub(super) fn waiting(&self) -> u64 {
+        u64::from(self.waiting.load(Ordering::Acquire))
     }
 
     /// The charges are over. `dry`: everybody who held rights answered that none are left, or did not answer.

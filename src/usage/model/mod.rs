@@ -8,7 +8,7 @@ mod world;
 use outcome::{Faults, Flaw, Outcome};
 use world::World;
 
-const LIMITS: [u64; 7] = [1, 10, 20, 100, 500, 2_000, 5_000];
+const LIMITS: [u64; 6] = [1, 10, 20, 100, 500, 2_000];
 
 fn run(seed: u64, faults: Faults, flaw: Option<Flaw>) -> Outcome {
     World::new(seed, faults, flaw).run()

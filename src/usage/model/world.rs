@@ -393,9 +393,10 @@ impl World {
                 self.drop_waiting(i);
             }
             Outlook::Charge(others) => {
-                let asks = node.denied && self.now - node.last_demand < 1.0;
-                let n = (node.waiting.len() as u64).max(u64::from(asks));
-                if n > 0 && node.charging == 0 {
+                let n = node.waiting.len() as u64;
+                if n == 0 {
+                    node.denied = false;
+                } else if node.charging == 0 {
                     node.others = others;
                     self.charge(i, n);
                 }
