@@ -9,7 +9,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 const BEFORE: Duration = Duration::from_millis(1_500);
-const AFTER: Duration = Duration::from_secs(12);
+/// How long writes may take to go on.
+const AFTER: Duration = Duration::from_secs(20);
+/// How long traffic goes on after they did.
+const CALM: Duration = Duration::from_secs(2);
 
 /// What happened.
 #[derive(Debug, Clone)]
@@ -36,6 +39,7 @@ struct Count {
     answered: AtomicU64,
     moved: AtomicU64,
     errors: AtomicU64,
+    written: AtomicU64,
 }
 
 /// Runs clients and a writer, kills the leader in between.
@@ -48,8 +52,15 @@ pub(super) async fn run(fleet: &Fleet, sample: &Sample) -> Result<Fall, CliError
     let writes = write(fleet, sample, survivor, &count);
     let kill = async {
         tokio::time::sleep(BEFORE).await;
+        super::step("the leader dies …");
         fleet.nodes[leader].kill();
-        tokio::time::sleep(AFTER).await;
+        let dead = count.written.load(Relaxed);
+        let until = Instant::now() + AFTER;
+        while count.written.load(Relaxed) < dead + 2 && Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        tokio::time::sleep(CALM).await;
+        super::step("");
         let heir = fleet.leader(survivor).await;
         count.stop.store(true, Relaxed);
         heir
@@ -57,7 +68,7 @@ pub(super) async fn run(fleet: &Fleet, sample: &Sample) -> Result<Fall, CliError
     let (_, acknowledged, heir) = tokio::join!(clients, writes, kill);
     let pauses = acknowledged.windows(2).map(|pair| pair[1] - pair[0]);
     let pause = pauses.max().unwrap_or_default();
-    let resumed = acknowledged.last().is_some_and(|last| last.elapsed() < AFTER - Duration::from_secs(1));
+    let resumed = acknowledged.last().is_some_and(|last| last.elapsed() < CALM);
     Ok(Fall {
         killed: fleet.nodes[leader].region.clone(),
         heir: heir.map_or_else(|| "none".into(), |heir| fleet.nodes[heir].region.clone()),
@@ -116,6 +127,7 @@ async fn write(fleet: &Fleet, sample: &Sample, node: usize, count: &Count) -> Ve
         let answer = fleet.ask(node, &sample.everywhere.region, "PATCH", &path, &body).await;
         if answer.is_ok_and(|answer| answer.status == 200) {
             acknowledged.push(Instant::now());
+            count.written.fetch_add(1, Relaxed);
         }
     }
     acknowledged

@@ -1,6 +1,6 @@
 //! The demo's node processes: started, asked, killed, and gone when this is dropped.
 
-use super::{ROUND_TRIPS_MS, backend::Backend, round_trip};
+use super::{ROUND_TRIPS_MS, backend::Backend, round_trip, step};
 use crate::cli::{
     CliError,
     http::{Answer, Connection},
@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -36,11 +36,6 @@ pub(super) struct Fleet {
     pub(super) access_key: (String, String),
     token: String,
     folder: tempfile::TempDir,
-}
-
-fn step(text: &str) {
-    eprint!("\r\x1b[K{text}");
-    let _ = std::io::stderr().flush();
 }
 
 /// Sockets on free ports, held until all are known: the delays are between ports.
@@ -159,8 +154,8 @@ impl Fleet {
     async fn settle(&self) -> Result<(), CliError> {
         let wanted = if self.nodes.len() == 2 { 1 } else { 3 };
         let until = Instant::now() + START;
+        step("the nodes catch up and get their votes …");
         loop {
-            step("the nodes catch up and get their votes …");
             let members = self.members(0).await.unwrap_or_default();
             let votes = |member: &&Value| matches!(member["role"].as_str(), Some("voter" | "leader"));
             if members.len() == self.nodes.len() && members.iter().filter(votes).count() == wanted {

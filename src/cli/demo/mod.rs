@@ -76,6 +76,18 @@ impl Demo {
     }
 }
 
+/// Says what goes on, in one line that the next one replaces; nothing where nobody looks.
+fn step(text: &str) {
+    use std::io::{IsTerminal, Write};
+    let mut out = std::io::stderr();
+    if out.is_terminal() {
+        let _ = write!(out, "\r\x1b[K{text}");
+        let _ = out.flush();
+    } else if !text.is_empty() {
+        let _ = writeln!(out, "{text}");
+    }
+}
+
 /// The round trip between two regions of the demo.
 fn round_trip(a: usize, b: usize) -> Duration {
     let (low, high) = (a.min(b), a.max(b));

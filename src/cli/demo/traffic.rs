@@ -14,8 +14,8 @@ use http::Request;
 use http_body_util::Full;
 use std::time::Instant;
 
-const REQUESTS: usize = 24;
-const DIRECT_REQUESTS: usize = 6;
+const REQUESTS: usize = 16;
+const DIRECT_REQUESTS: usize = 3;
 
 /// One line of the table.
 #[derive(Debug, Clone)]
@@ -50,8 +50,10 @@ pub(super) fn request(api: &Api, key: &str) -> Result<Request<Full<Bytes>>, CliE
 pub(super) async fn run(fleet: &Fleet, sample: &Sample) -> Result<Vec<Seen>, CliError> {
     let mut all = Vec::new();
     for api in &sample.apis {
+        super::step(&format!("clients of every region visit {} …", api.kind));
         all.extend(try_join_all((0..fleet.nodes.len()).map(|client| visit(fleet, sample, client, api))).await?);
     }
+    super::step("");
     all.sort_by_key(|seen| seen.client);
     Ok(all)
 }
