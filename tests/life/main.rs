@@ -1,0 +1,206 @@
+//! A node's life as an operator meets it: started, invited, looked at, taken out, lost; by the command line alone.
+
+#[path = "../nodes/mod.rs"]
+mod nodes;
+
+use nodes::{Cluster, Launch, Node, START, http, wait_for};
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output};
+
+const REGION: &str = "us-east-1";
+
+/// Runs the program without a node's variables; what it printed, and whether it was content.
+fn meridian(arguments: &[&str]) -> (bool, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_meridian"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("MERIDIAN_")) {
+        command.env_remove(name);
+    }
+    let Output { status, stdout, stderr } = command.args(arguments).output().expect("the program runs");
+    (status.success(), String::from_utf8_lossy(&stdout).into_owned(), String::from_utf8_lossy(&stderr).into_owned())
+}
+
+/// Starts a node that must not come up; what it said.
+fn refused(data: &Path, arguments: &[&str]) -> String {
+    let mut all: Vec<&str> = arguments.to_vec();
+    let data = data.to_string_lossy().into_owned();
+    all.extend(["--data", &data, "--admin", "127.0.0.1:0", "--peers", "127.0.0.1:0"]);
+    all.extend(["--gateway-http", "127.0.0.1:0", "--gateway-https", "127.0.0.1:0"]);
+    let (content, _, said) = meridian(&all);
+    assert!(!content, "{all:?} should have been refused");
+    said
+}
+
+#[test]
+fn operators_see_who_is_in_what_is_wrong_and_what_to_do_and_take_nodes_out() {
+    let mut cluster = Cluster::start(&[REGION, "eu-west-1", "ap-southeast-2"]);
+    let endpoint = format!("http://{}", cluster.nodes[0].listen.admin);
+    let data = cluster.nodes[0].data.to_string_lossy().into_owned();
+    // On the node's own machine its directory is enough: the token is found there.
+    let ask = |words: &[&str]| meridian(&[words, &["--endpoint", &endpoint, "--data", &data]].concat());
+
+    let (_, table, _) = ask(&["members"]);
+    for word in ["NAME", "ROLE", "n1", "n2", "n3", "leader", "voter", "ap-southeast-2"] {
+        assert!(table.contains(word), "{word} is not in:\n{table}");
+    }
+    let (_, json, _) = ask(&["members", "--output", "json"]);
+    let members: Value = serde_json::from_str(&json).expect("JSON");
+    let wanted = [
+        "name",
+        "id",
+        "region",
+        "address",
+        "role",
+        "state",
+        "lag_entries",
+        "applied_index",
+        "rtt_ms",
+        "clock_offset_ms",
+        "version",
+    ];
+    for member in members["members"].as_array().expect("a list") {
+        for name in wanted {
+            assert!(!member[name].is_null(), "{name} is missing in {member}");
+        }
+    }
+    let (_, status, _) = ask(&["status", "--output", "json"]);
+    let status: Value = serde_json::from_str(&status).expect("JSON");
+    assert_eq!((&status["nodes"], &status["voters"]), (&Value::from(3), &Value::from(3)), "{status}");
+    wait_for("round trips measured by every node", START, || {
+        let (_, rtt, _) = ask(&["rtt", "--output", "json"]);
+        let rows: Value = serde_json::from_str(&rtt).ok()?;
+        let measured = rows["rtt"].as_array()?.iter().filter(|row| row["rtt_ms"].is_number()).count();
+        (measured == 6).then_some(())
+    });
+    let (good, said, _) = ask(&["check"]);
+    assert!(good && said.contains("nothing is wrong"), "{said}");
+
+    cluster.nodes[2].kill_9();
+    wait_for("a finding about the dead node", START, || {
+        let (good, said, _) = ask(&["check"]);
+        (!good && said.contains("n3 does not answer") && said.contains("meridian remove n3")).then_some(())
+    });
+    let (good, _, said) = ask(&["remove", "nobody"]);
+    assert!(!good && said.contains("no node named `nobody`"), "{said}");
+    let (good, _, said) = ask(&["remove", "n3"]);
+    assert!(good, "{said}");
+    wait_for("two members", START, || (cluster.members(0)?.len() == 2).then_some(()));
+    // A removed node's certificate is worth nothing, and its admin token neither.
+    let token = std::fs::read_to_string(cluster.nodes[2].data.join("admin-token")).expect("its token");
+    let (good, _, said) = meridian(&["members", "--endpoint", &endpoint, "--token", token.trim()]);
+    assert!(!good && said.contains("40"), "a removed node's token was taken: {said}");
+    let (good, _, said) = meridian(&["members", "--endpoint", &endpoint, "--token", "mdt_guess"]);
+    assert!(!good, "{said}");
+
+    let (good, _, said) = ask(&["demote", "n1"]);
+    assert!(good, "{said}");
+    wait_for("n2 alone votes and leads", START, || {
+        let members = cluster.members(1)?;
+        let role = |name: &str| members.iter().find(|member| member["name"] == name).map(|m| m["role"].clone());
+        (role("n1")? == "learner" && role("n2")? == "leader").then_some(())
+    });
+    let (good, _, said) = ask(&["demote", "n2"]);
+    assert!(!good && said.contains("only voter"), "{said}");
+    let (good, _, said) = ask(&["promote", "n1"]);
+    assert!(good, "{said}");
+    cluster.wait_voters(2);
+}
+
+#[test]
+fn tokens_make_one_node_and_a_node_that_lost_its_data_says_how_to_come_back() {
+    let mut cluster = Cluster::start(&[REGION]);
+    let folder = tempfile::tempdir().expect("a directory");
+    let said = refused(&folder.path().join("a"), &["join", "nonsense"]);
+    assert!(said.contains("nonsense"), "{said}");
+    let said = refused(&folder.path().join("a"), &["join", "mdn1.AAAA"]);
+    assert!(said.contains("no join token"), "{said}");
+
+    let token = cluster.join_token();
+    let second = folder.path().join("n2");
+    let mut node = Node::launch("n2", "eu-west-1", second.clone(), &["join", &token], Launch::default());
+    let other = refused(&folder.path().join("n3"), &["join", &token, "--name", "n3", "--region", "eu-west-1"]);
+    assert!(other.contains("used already"), "{other}");
+    let in_use = refused(&second, &["start"]);
+    assert!(in_use.contains("in use by another meridian process"), "{in_use}");
+
+    // The same command again resumes the node that there is, with or without the token.
+    node.kill_9();
+    node.restart();
+    let same = |member: &Value| member["name"] == "n2" && member["id"] == 2;
+    assert!(cluster.members(0).expect("members").iter().any(same));
+    node.kill_9();
+    let elsewhere = refused(&second, &["start", "--config", &cluster_file(folder.path(), "another")]);
+    assert!(elsewhere.contains("belongs to cluster"), "{elsewhere}");
+
+    // Its log is gone: it must not come back under its old id.
+    for entry in std::fs::read_dir(second.join("config")).expect("its replica").flatten() {
+        if entry.file_name().to_string_lossy().contains("log") {
+            std::fs::remove_file(entry.path()).expect("its log");
+        }
+    }
+    let lost = refused(&second, &["start"]);
+    assert!(lost.contains("join again"), "{lost}");
+
+    // An empty directory under a cluster's name founds nothing.
+    let founding = refused(&folder.path().join("empty"), &["start", "--config", &cluster_file(folder.path(), "mine")]);
+    assert!(founding.contains("must not found a second cluster") && founding.contains("token create"), "{founding}");
+    cluster.nodes[0].kill_9();
+}
+
+fn cluster_file(folder: &Path, id: &str) -> String {
+    let file = folder.join(format!("{id}.toml"));
+    std::fs::write(&file, format!("[cluster]\nid = \"{id}\"\n")).expect("a node file");
+    file.to_string_lossy().into_owned()
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_before_anything_is_bound() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let data = folder.path().join("n");
+    for (flags, words) in [
+        (&["start", "--region", "Not A Region"][..], "region"),
+        (&["start", "--dns", "127.0.0.1:0"], "not built yet"),
+        (&["start", "--account", "1"], "twelve digits"),
+        (&["start", "--tls-cert", "x.pem"], "--tls-key"),
+    ] {
+        let said = refused(&data, flags);
+        assert!(said.contains(words), "{flags:?}: {said}");
+    }
+    let beyond = Command::new(env!("CARGO_BIN_EXE_meridian"))
+        .args(["start", "--dev", "--gateway-http", "0.0.0.0:0", "--admin", "127.0.0.1:0", "--peers", "127.0.0.1:0"])
+        .output()
+        .expect("the program runs");
+    assert!(String::from_utf8_lossy(&beyond.stderr).contains("--dev"));
+    for later in [&["snapshot", "save", "x"][..], &["explain", "id"]] {
+        let (good, _, said) = meridian(later);
+        assert!(!good && said.contains("not built yet"), "{later:?}: {said}");
+    }
+    let (good, _, said) = meridian(&["members", "--endpoint", "http://127.0.0.1:9", "--token", "t"]);
+    assert!(!good && said.contains("meridian start"), "{said}");
+}
+
+#[test]
+fn a_development_node_takes_any_credentials_and_forgets_on_demand() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let node = Node::launch("dev", REGION, folder.path().join("dev"), &["start", "--dev"], Launch::default());
+    let call = |method: &str, path: &str, headers: &[(&str, &str)], body: &str| {
+        let mut client = http::Client::connect(node.listen.admin).expect("the admin listener");
+        client.send(method, path, headers, body.as_bytes()).expect("an answer")
+    };
+    let anybody = "AWS4-HMAC-SHA256 Credential=any/20260101/us-east-1/apigateway/aws4_request, \
+                   SignedHeaders=host;x-amz-date, Signature=00";
+    let signed = [("authorization", anybody), ("x-amz-date", "20260101T000000Z")];
+    assert_eq!(call("POST", "/restapis", &signed, "{\"name\":\"pets\"}").status, 201);
+    let listed = call("GET", "/restapis", &signed, "").json().expect("JSON");
+    assert_eq!(listed["item"].as_array().map(Vec::len), Some(1), "{listed}");
+    assert_eq!(call("POST", "/_dev/reset", &[], "").status, 403, "the header is missing");
+    assert_eq!(call("POST", "/_dev/reset", &[("x-meridian-dev", "1")], "").status, 200);
+    let listed = call("GET", "/restapis", &signed, "").json().expect("JSON");
+    assert_eq!(listed["item"].as_array().map(Vec::len), Some(0), "{listed}");
+    let foreign = call("GET", "/restapis", &[("origin", "http://evil.example")], "");
+    assert_eq!(foreign.status, 403, "{}", foreign.text());
+    let metrics = call("GET", "/metrics", &[], "").text();
+    for family in ["meridian_raft_term", "meridian_raft_lag_entries", "meridian_raft_leader_changes_total"] {
+        assert!(metrics.contains(family), "{family} is not in:\n{metrics}");
+    }
+}
