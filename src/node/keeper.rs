@@ -20,6 +20,7 @@ enum Step {
     Config(MemberChange),
     Usage(MemberChange),
     DrawUsageReplica(u64),
+    DropUsageReplica(u64),
 }
 
 /// Runs until the config group stops.
@@ -49,14 +50,35 @@ pub(super) async fn keep(config: ConfigGroup, usage: watch::Receiver<Option<Usag
 async fn take(config: &ConfigGroup, usage: Option<&UsageGroup>, step: Step) -> Result<(), String> {
     match (step, usage) {
         (Step::Config(change), _) => config.change(change, STEP).await.map_err(|cause| cause.to_string()),
-        (Step::Usage(change), Some(usage)) => usage.change(change, STEP).await.map_err(|cause| cause.to_string()),
+        (Step::Usage(change), Some(usage)) => {
+            usage.change(change, STEP).await.map_err(|cause| cause.to_string())?;
+            match change {
+                // A replica does not hear of its own removal: whoever removed it says so in its row.
+                MemberChange::Remove { node_id } if is_learner(&config.world(), node_id) => {
+                    drop_usage_replica(config, node_id).await
+                }
+                _ => Ok(()),
+            }
+        }
         (Step::Usage(_), None) => Err("this node has no usage group yet".into()),
+        (Step::DropUsageReplica(node_id), _) => drop_usage_replica(config, node_id).await,
         (Step::DrawUsageReplica(node_id), _) => {
             let replica_id = draw_replica_id().map_err(|cause| cause.to_string())?;
             let call = AdminCall::SetReplica { node_id, usage: true, replica_id };
             propose(config, format!("replica:{node_id}:{replica_id}"), &call).await.map(|_| ())
         }
     }
+}
+
+fn is_learner(world: &World, node_id: u64) -> bool {
+    let row = world.get::<Node>(&Scope::cluster(), &Node::row_id(node_id)).ok().flatten();
+    row.is_some_and(|row| row.role == NodeRole::Learner)
+}
+
+async fn drop_usage_replica(config: &ConfigGroup, node_id: u64) -> Result<(), String> {
+    let call = AdminCall::SetReplica { node_id, usage: true, replica_id: 0 };
+    let id = draw_replica_id().map_err(|cause| cause.to_string())?;
+    propose(config, format!("replica:{node_id}:0:{id}"), &call).await.map(|_| ())
 }
 
 /// The next step from what is to what the rows want; `None` when all is as wanted.
@@ -72,6 +94,11 @@ fn next_step(world: &World, config: &GroupStatus, usage: Option<&GroupStatus>) -
         let step = leave(usage, &voters).or_else(|| enter(usage, &voters)).or_else(|| promote(usage, &voters));
         if let Some(change) = step {
             return Some(Step::Usage(change));
+        }
+        // Out of the group: only now may the node close its replica.
+        let done = |node: &&Node| node.role == NodeRole::Learner && node.usage_replica != 0;
+        if let Some(node) = nodes.iter().find(done) {
+            return Some(Step::DropUsageReplica(node.id));
         }
     }
     let all: Vec<(&Node, u64)> = nodes.iter().map(|node| (node, node.config_replica)).collect();
@@ -206,6 +233,22 @@ mod tests {
         assert_eq!(next_step(&gone, &config, Some(&usage)), Some(Step::Config(MemberChange::Transfer { node_id: 1 })));
         let config = group(1, &[(1, 10, Role::Leader), (2, 20, Role::Voter), (3, 30, Role::Voter)]);
         assert_eq!(next_step(&gone, &config, Some(&usage)), Some(Step::Config(MemberChange::Remove { node_id: 2 })));
+    }
+
+    #[test]
+    fn a_demoted_node_closes_its_usage_replica_only_after_it_has_left_the_group() {
+        use NodeRole::{Learner, Voter};
+        let wanted = world(&[(1, Learner, 11), (2, Voter, 21)]);
+        let config = group(1, &[(1, 10, Role::Leader), (2, 20, Role::Voter)]);
+        let usage = group(2, &[(1, 11, Role::Leader), (2, 21, Role::Voter)]);
+        let step = |usage: &GroupStatus, world: &World| next_step(world, &config, Some(usage));
+        assert_eq!(step(&usage, &wanted), Some(Step::Usage(MemberChange::Transfer { node_id: 2 })));
+        let usage = group(2, &[(1, 11, Role::Voter), (2, 21, Role::Leader)]);
+        assert_eq!(step(&usage, &wanted), Some(Step::Usage(MemberChange::Remove { node_id: 1 })));
+        let usage = group(2, &[(2, 21, Role::Leader)]);
+        assert_eq!(step(&usage, &wanted), Some(Step::DropUsageReplica(1)));
+        let dropped = world(&[(1, Learner, 0), (2, Voter, 21)]);
+        assert_eq!(step(&usage, &dropped), Some(Step::Config(MemberChange::Transfer { node_id: 2 })));
     }
 
     #[test]

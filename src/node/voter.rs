@@ -35,13 +35,17 @@ impl Follow {
     /// Runs until the config group stops.
     pub(super) async fn run(mut self) {
         let mut applied = self.config.applied();
-        let mut open = 0;
+        let (mut open, mut draining) = (0, false);
         loop {
             let id = Node::row_id(self.identity.node_id);
             let row = self.config.world().get::<Node>(&Scope::cluster(), &id).ok().flatten();
             let settled = match row {
                 Some(row) => {
-                    self.receiver.drain(row.draining);
+                    // Only what changed: a node that stops drains by itself.
+                    if row.draining != draining {
+                        self.receiver.drain(row.draining);
+                        draining = row.draining;
+                    }
                     self.follow(&row, &mut open).await
                 }
                 None => true,

@@ -188,12 +188,8 @@ impl Sum {
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let sum = &self.0;
-        let mut family = encoder.encode_descriptor(
-            "gateway_requests",
-            "Requests answered, by status",
-            None,
-            MetricType::Counter,
-        )?;
+        let mut family =
+            encoder.encode_descriptor("gateway_requests", "Requests answered, by status", None, MetricType::Counter)?;
         for index in 0..STATUSES {
             let count = sum.sum(|s| s.statuses[index].load(Ordering::Relaxed));
             if count > 0 {
@@ -233,8 +229,7 @@ impl Collector for Scrape {
         let latency = encoder.encode_descriptor("gateway_latency", help, unit, MetricType::Histogram)?;
         sum.histogram(latency, |s| &s.latency)?;
         let help = "From an integration's call to its answer's head";
-        let latency =
-            encoder.encode_descriptor("gateway_integration_latency", help, unit, MetricType::Histogram)?;
+        let latency = encoder.encode_descriptor("gateway_integration_latency", help, unit, MetricType::Histogram)?;
         sum.histogram(latency, |s| &s.integration)
     }
 }

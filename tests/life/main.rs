@@ -43,8 +43,6 @@ fn operators_see_who_is_in_what_is_wrong_and_what_to_do_and_take_nodes_out() {
     for word in ["NAME", "ROLE", "n1", "n2", "n3", "leader", "voter", "ap-southeast-2"] {
         assert!(table.contains(word), "{word} is not in:\n{table}");
     }
-    let (_, json, _) = ask(&["members", "--output", "json"]);
-    let members: Value = serde_json::from_str(&json).expect("JSON");
     let wanted = [
         "name",
         "id",
@@ -58,11 +56,12 @@ fn operators_see_who_is_in_what_is_wrong_and_what_to_do_and_take_nodes_out() {
         "clock_offset_ms",
         "version",
     ];
-    for member in members["members"].as_array().expect("a list") {
-        for name in wanted {
-            assert!(!member[name].is_null(), "{name} is missing in {member}");
-        }
-    }
+    wait_for("members that say everything of themselves", START, || {
+        let (_, json, _) = ask(&["members", "--output", "json"]);
+        let members: Value = serde_json::from_str(&json).ok()?;
+        let whole = |member: &Value| wanted.iter().all(|name| !member[*name].is_null());
+        members["members"].as_array()?.iter().all(whole).then_some(())
+    });
     let (_, status, _) = ask(&["status", "--output", "json"]);
     let status: Value = serde_json::from_str(&status).expect("JSON");
     assert_eq!((&status["nodes"], &status["voters"]), (&Value::from(3), &Value::from(3)), "{status}");

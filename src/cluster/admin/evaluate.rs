@@ -190,13 +190,8 @@ fn set_role(world: &World, name: &str, voter: bool) -> Outcome {
     if !voter && node.role == NodeRole::Voter && voters(world)? <= 1 {
         return Err(AdminFault::Unsafe(format!("`{name}` is the only voter: promote another node first")));
     }
-    change_id(world, id, |node| {
-        let role = if voter { NodeRole::Voter } else { NodeRole::Learner };
-        if role == NodeRole::Learner && node.role == NodeRole::Voter {
-            node.usage_replica = 0;
-        }
-        node.role = role;
-    })
+    // Its usage replica leaves the group first; then the keeper takes the replica's id from the row.
+    change_id(world, id, |node| node.role = if voter { NodeRole::Voter } else { NodeRole::Learner })
 }
 
 fn remove(world: &World, name: &str) -> Outcome {
