@@ -16,7 +16,7 @@ use std::{
     future::Future,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -36,6 +36,7 @@ pub(crate) struct Host<C: Types> {
     pub(crate) reads: Reads,
     pub(crate) leader_changes: AtomicU64,
     pub(crate) changing: tokio::sync::Mutex<()>,
+    pub(crate) stopped: AtomicBool,
     /// The newest term that this node led, and since when.
     pub(crate) led: Mutex<(u64, InstantOf<C>)>,
 }
@@ -59,6 +60,13 @@ pub(crate) enum Attempt<T> {
 
 pub(crate) fn again(why: impl ToString) -> Again {
     Again { leader: None, why: why.to_string() }
+}
+
+/// News from Raft; none ever when it has stopped, so that nobody spins on it.
+async fn news_of<E>(changed: impl Future<Output = Result<(), E>>) {
+    if changed.await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }
 
 impl<C: Types> Host<C> {
@@ -92,8 +100,7 @@ impl<C: Types> Host<C> {
         loop {
             match self.leader() {
                 Some(leader) if leader != place => return,
-                _ if metrics.changed().await.is_err() => return,
-                _ => {}
+                _ => news_of(metrics.changed()).await,
             }
         }
     }
@@ -153,10 +160,21 @@ impl<C: Types> Host<C> {
 
     async fn leader_appears(&self) {
         let mut metrics = self.raft.server_metrics();
-        while self.leader().is_none() && metrics.changed().await.is_ok() {}
+        while self.leader().is_none() {
+            news_of(metrics.changed()).await;
+        }
+    }
+
+    /// Stops the replica on this node.
+    pub(crate) async fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+        drop(self.raft.shutdown().await);
     }
 
     fn running(&self) -> Result<(), ClusterError> {
+        if self.stopped.load(Ordering::Acquire) {
+            return Err(ClusterError::Stopped("it was told to".into()));
+        }
         let metrics = self.raft.metrics();
         let stopped = metrics.borrow_watched().running_state.as_ref().err().map(ToString::to_string);
         stopped.map_or(Ok(()), |why| Err(ClusterError::Stopped(why)))

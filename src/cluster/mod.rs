@@ -22,6 +22,8 @@ mod members;
 mod open;
 mod peer;
 mod read;
+#[cfg(test)]
+mod simulation;
 mod start;
 mod status;
 mod store;

@@ -9,7 +9,10 @@ use super::{OpenError, Opening, Timing};
 use openraft::{Config, Raft, SnapshotPolicy, type_config::TypeConfigExt};
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, atomic::AtomicU64},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64},
+    },
 };
 
 /// A replica's stores and its surroundings.
@@ -46,8 +49,8 @@ fn config(replica: &Replica) -> Config {
         install_snapshot_timeout: 3_600_000,
         snapshot_policy: SnapshotPolicy::LogsSinceLast(replica.snapshot_every),
         replication_lag_threshold: replica.snapshot_every * 2,
-        max_in_snapshot_log_to_keep: replica.snapshot_every * 2,
-        purge_batch_size: 256,
+        max_in_snapshot_log_to_keep: replica.snapshot_every,
+        purge_batch_size: (replica.snapshot_every / 8).clamp(1, 256),
         backoff: "100ms 200ms 400ms ...2s".into(),
         // A restarted leader's applied state may be older than what it had answered.
         enable_leader_restore: Some(false),
@@ -81,6 +84,7 @@ pub(crate) async fn start<C: Types>(replica: Replica) -> Result<Arc<Host<C>>, Op
         reads: Reads::default(),
         leader_changes: AtomicU64::new(0),
         changing: tokio::sync::Mutex::new(()),
+        stopped: AtomicBool::new(false),
         led: Mutex::new((0, C::now())),
     });
     drop(C::spawn(host.clone().watch_leader()));

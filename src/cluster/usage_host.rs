@@ -125,7 +125,7 @@ impl<C: Types> GroupCore for UsageShare<C> {
 
     fn stop(&self) -> BoxFuture<()> {
         let this = self.0.clone();
-        Box::pin(async move { drop(this.host.raft.shutdown().await) })
+        Box::pin(async move { this.host.stop().await })
     }
 }
 

@@ -234,13 +234,19 @@ impl<C: Types> RaftNetworkV2<C> for Link<C> {
 
     fn stream_append<'s, S>(
         &'s mut self,
-        input: S,
+        mut input: S,
         option: RPCOption,
     ) -> BoxFuture<'s, Result<BoxStream<'s, Result<StreamAppendResult<C>, RPCError<C>>>, RPCError<C>>>
     where
         S: Stream<Item = AppendEntriesRequest<C>> + OptionalSend + Unpin + 'static,
     {
         Box::pin(async move {
+            // Before opening: openraft keeps its pause after a failure inside this stream, and a peer that cannot be
+            // reached would be dialled without end.
+            let Some(first) = input.next().await else {
+                return Ok(Box::pin(futures_util::stream::empty()) as BoxStream<'s, _>);
+            };
+            let input = futures_util::stream::iter([first]).chain(input);
             let opening = self.transport.open(self.node, Lane::Raft, kind::RAFT_APPEND, self.group);
             // Dialling takes round trips of its own, which one heartbeat interval does not always hold.
             let opened = C::timeout(option.hard_ttl().max(PATIENCE), opening).await;
@@ -251,7 +257,7 @@ impl<C: Types> RaftNetworkV2<C> for Link<C> {
             };
             let (wanted, unwanted) = oneshot::channel();
             let sent = Arc::new(AtomicU64::new(0));
-            drop(C::spawn(pump::<C, S>(input, out, self.replica, sent.clone(), unwanted)));
+            drop(C::spawn(pump::<C, _>(input, out, self.replica, sent.clone(), unwanted)));
             let answers = Answers {
                 incoming,
                 transport: self.transport.clone(),
