@@ -129,6 +129,9 @@ struct Sum {
     kinds: Vec<&'static str>,
 }
 
+/// A counter's name, its help, and where a worker keeps it.
+type Counted = (&'static str, &'static str, fn(&Shard) -> u64);
+
 #[derive(Debug)]
 struct Scrape(Arc<Sum>);
 
@@ -209,7 +212,7 @@ impl Collector for Scrape {
                 ConstCounter::new(count).encode(family.encode_family(&[("type", *kind)])?)?;
             }
         }
-        let counters: [(&str, &str, fn(&Shard) -> u64); 3] = [
+        let counters: [Counted; 3] = [
             ("gateway_cancelled", "Requests whose client left before an answer", |s| {
                 s.cancelled.load(Ordering::Relaxed)
             }),

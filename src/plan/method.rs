@@ -244,7 +244,7 @@ fn throttle(resource: &Resource, row: &Method, around: &Around<'_>) -> Option<St
     let (_, setting) = own.or_else(|| around.stage.method_settings.get_key_value("*/*"))?;
     let burst = u32::try_from(setting.throttling_burst_limit).ok()?;
     let rate = setting.throttling_rate_limit;
-    if !(rate >= 0.0) {
+    if rate.is_nan() || rate < 0.0 {
         return None;
     }
     let stage = &around.stage.stage_name;

@@ -25,7 +25,8 @@ fn routes_prefer_exact_to_parameter_to_the_deepest_greedy() {
         routes.add(path, Some((verb, index))).expect("path");
     }
     routes.add("/way/through", None).expect("path");
-    let cases: &[(&str, &str, Option<(usize, &[(&str, &str)])>)] = &[
+    type Wanted = Option<(usize, &'static [(&'static str, &'static str)])>;
+    let cases: &[(&str, &str, Wanted)] = &[
         ("GET", "/", Some((0, &[]))),
         ("GET", "", Some((0, &[]))),
         ("POST", "/", None),
@@ -69,7 +70,7 @@ struct Fixed;
 
 impl Context for Fixed {
     fn value(&self, variable: Variable) -> Option<Cow<'_, str>> {
-        (variable == Variable::RequestId).then(|| Cow::Borrowed("req-1"))
+        (variable == Variable::RequestId).then_some(Cow::Borrowed("req-1"))
     }
 }
 

@@ -235,18 +235,20 @@ async fn drive<C, E>(
         }
     });
     std::future::poll_fn(|cx| {
-        let ended = loop {
-            // Once more after the connection was asked to finish: nothing else would wake it.
-            let polled = conn.as_mut().poll(cx);
-            if asked || polled.is_ready() {
-                break std::task::ready!(polled);
-            }
-            if draining.as_mut().poll(cx).is_pending() && !watch.as_ref().is_some_and(Watch::wants_end) {
-                return Poll::Pending;
-            }
+        let leaves = || watch.as_ref().is_some_and(Watch::wants_end);
+        // Asked before it is polled, so that an answer made now already says `Connection: close`.
+        if !asked && (draining.as_mut().poll(cx).is_ready() || leaves()) {
             asked = true;
             finish(conn.as_mut());
-        };
+        }
+        let mut polled = conn.as_mut().poll(cx);
+        if polled.is_pending() && !asked && leaves() {
+            asked = true;
+            finish(conn.as_mut());
+            // Nothing else would wake it.
+            polled = conn.as_mut().poll(cx);
+        }
+        let ended = std::task::ready!(polled);
         if let Err(error) = ended {
             tracing::debug!(%error, "client connection ended");
         }
