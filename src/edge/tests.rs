@@ -397,7 +397,13 @@ async fn a_dead_node_is_left_within_four_seconds_and_silence_is_noticed_sooner()
         }
     };
     tokio::time::timeout(LONG, measured).await.unwrap();
-    assert_eq!(w.forwarder.nodes().choose(&["far", "farther"]), Choice::There("far".into()));
+    // The first measurements may carry a busy machine's own delay.
+    let chosen = async {
+        while w.forwarder.nodes().choose(&["far", "farther"]) != Choice::There("far".into()) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(LONG, chosen).await.unwrap();
     assert_eq!(w.forwarder.nodes().choose(&["far", "near"]), Choice::Here);
     assert_eq!(answer(w.get().await).node, 2);
 
