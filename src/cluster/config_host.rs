@@ -9,12 +9,17 @@ use super::peer::wire::{Activated, MemberAsk, ProposeAnswer, ProposeAsk};
 use super::peer::{Incoming, Outgoing, Receive, kind};
 use super::types::Types;
 use super::{Activation, BoxFuture, ClusterError, Evaluate, GroupStatus, MemberChange};
+use crate::observe::cluster::ClusterMetrics;
 use crate::state::World;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use openraft::{async_runtime::Instant, type_config::TypeConfigExt};
 use serde_bytes::ByteBuf;
-use std::{marker::PhantomData, sync::Arc, time::Duration};
+use std::{
+    marker::PhantomData,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Calls that wait for the lane.
@@ -38,6 +43,7 @@ pub(crate) struct ConfigHost<C: Types> {
     served: Arc<Served>,
     activated: Arc<watch::Sender<u64>>,
     applied: watch::Receiver<u64>,
+    metrics: OnceLock<ClusterMetrics>,
 }
 
 impl<C: Types> ConfigHost<C> {
@@ -70,7 +76,7 @@ impl<C: Types> ConfigHost<C> {
             drop(C::spawn(follow(cells.applied.clone(), activated.clone())));
         }
         let applied = cells.applied.clone();
-        Arc::new(Self { host, asks, served, activated, applied })
+        Arc::new(Self { host, asks, served, activated, applied, metrics: OnceLock::new() })
     }
 
     /// What this node serves.
@@ -125,6 +131,7 @@ impl<C: Types> ConfigHost<C> {
         if self.host.leader() != Some(Place::Here) {
             return ProposeAnswer::Again(self.host.elsewhere("this node does not lead"));
         }
+        let began = C::now();
         let (answer, verdict) = oneshot::channel();
         if self.asks.send(Ask { call, answer, again: 0 }).await.is_err() {
             return ProposeAnswer::Again(again("the evaluator has stopped"));
@@ -134,6 +141,12 @@ impl<C: Types> ConfigHost<C> {
             Ok(Err(_)) => Verdict::Again("the evaluator has stopped".into()),
             Err(_) => Verdict::Again("the change was not committed in time".into()),
         };
+        if let Some(metrics) = self.metrics.get() {
+            match &verdict {
+                Verdict::Again(_) => drop(metrics.tried_again.inc()),
+                _ => metrics.commit_seconds.observe(began.elapsed().as_secs_f64()),
+            }
+        }
         match verdict {
             Verdict::Done { reply, index, touches_serving } => {
                 let at_most = match wait {
@@ -237,6 +250,11 @@ impl<C: Types> GroupCore for ConfigShare<C> {
 impl<C: Types> ConfigCore for ConfigShare<C> {
     fn propose(&self, call: Call, within: Duration, wait: Wait) -> BoxFuture<Result<Done, ClusterError>> {
         Box::pin(self.0.clone().propose_anywhere(call, within, wait))
+    }
+
+    fn measure(&self, metrics: ClusterMetrics) {
+        // The first caller's are kept.
+        drop(self.0.metrics.set(metrics));
     }
 
     fn activate(&self, index: u64) {

@@ -1,6 +1,7 @@
 //! What the rooms above hold: cheap clones that work from any runtime.
 
 use super::{Call, ClusterError, Done, GroupStatus, Wait};
+use crate::observe::cluster::ClusterMetrics;
 use crate::state::World;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -70,6 +71,10 @@ pub(crate) trait ConfigCore: GroupCore {
     fn propose(&self, call: Call, within: Duration, wait: Wait) -> BoxFuture<Result<Done, ClusterError>>;
     /// This node serves the index.
     fn activate(&self, index: u64);
+    /// Where to count.
+    fn measure(&self, metrics: ClusterMetrics) {
+        drop(metrics);
+    }
 }
 
 /// What only the `usage` group can do.
@@ -154,6 +159,11 @@ impl ConfigGroup {
     /// [`super::Activation::ByNode`]; otherwise applied is served.
     pub fn activate(&self, index: u64) {
         self.core.activate(index);
+    }
+
+    /// Counts calls and times commits from now on; the first caller's handles are kept.
+    pub fn measure(&self, metrics: ClusterMetrics) {
+        self.core.measure(metrics);
     }
 
     /// How the group stands.

@@ -14,6 +14,7 @@ use super::{
     BoxFuture, CONFIG, Call, ClusterError, ConfigGroup, Done, Evaluate, GroupOptions, GroupStatus, Machine,
     MemberChange, OpenError, Stamp, USAGE, UsageGroup, Wait,
 };
+use crate::observe::cluster::ClusterMetrics;
 use crate::state::World;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -187,6 +188,10 @@ impl<T: ConfigCore + 'static> ConfigCore for OnRuntime<T> {
 
     fn activate(&self, index: u64) {
         self.core.activate(index);
+    }
+
+    fn measure(&self, metrics: ClusterMetrics) {
+        self.core.measure(metrics);
     }
 }
 

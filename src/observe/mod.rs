@@ -1,6 +1,7 @@
 //! What is measured: one file per room that measures. A sink that knows nobody.
 
 pub mod access;
+pub mod cluster;
 pub mod edge;
 pub mod gateway;
 mod logs;

@@ -68,14 +68,56 @@ pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Node>,
     pub(crate) timing: Timing,
     roster: Arc<Roster>,
-    folder: TempDir,
+    folder: Place,
+}
+
+/// Where the nodes' files are.
+enum Place {
+    Passing(TempDir),
+    Kept(PathBuf),
+}
+
+impl Place {
+    fn path(&self) -> &std::path::Path {
+        match self {
+            Self::Passing(folder) => folder.path(),
+            Self::Kept(folder) => folder,
+        }
+    }
 }
 
 impl Cluster {
+    /// One node whose files are in this folder, there already or not.
+    pub(crate) async fn in_folder(folder: PathBuf) -> Self {
+        // The replica's id is what its log was made with.
+        let opening = if folder.join("node-1").exists() { Opening::Reopen } else { Opening::Found };
+        let mut cluster = Self::prepare(1, Duration::ZERO, Place::Kept(folder));
+        cluster.nodes[0].replica_id = 11;
+        // A kill may have come before anything was written.
+        if cluster.start(1, opening).await.is_err() {
+            cluster.start(1, Opening::Found).await.unwrap();
+        }
+        cluster
+    }
+
     /// Nodes 1..=count: the first founds the group, the others follow and, if `vote`, get a vote.
     pub(crate) async fn of(count: u64, round_trip: Duration, vote: bool) -> Self {
+        let mut cluster = Self::prepare(count, round_trip, Place::Passing(tempfile::tempdir().unwrap()));
+        for id in 1..=count {
+            cluster.start(id, if id == 1 { Opening::Found } else { Opening::Join }).await.unwrap();
+        }
+        for id in 2..=count {
+            let add = MemberChange::AddLearner { node_id: id, replica_id: cluster.node(id).replica_id };
+            cluster.group(1).change(add, LONG).await.unwrap();
+            if vote {
+                cluster.group(1).change(MemberChange::Promote { node_id: id }, LONG).await.unwrap();
+            }
+        }
+        cluster
+    }
+
+    fn prepare(count: u64, round_trip: Duration, folder: Place) -> Self {
         let ca = ClusterCa::create(CLUSTER, now_ms()).unwrap();
-        let folder = tempfile::tempdir().unwrap();
         let mut nodes = Vec::new();
         for id in 1..=count {
             let key = NodeKey::generate().unwrap();
@@ -110,18 +152,7 @@ impl Cluster {
                 from.links.delay(to.addr, round_trip / 2);
             }
         }
-        let mut cluster = Self { nodes, timing: Timing::of(round_trip), roster, folder };
-        for id in 1..=count {
-            cluster.start(id, if id == 1 { Opening::Found } else { Opening::Join }).await.unwrap();
-        }
-        for id in 2..=count {
-            let add = MemberChange::AddLearner { node_id: id, replica_id: cluster.node(id).replica_id };
-            cluster.group(1).change(add, LONG).await.unwrap();
-            if vote {
-                cluster.group(1).change(MemberChange::Promote { node_id: id }, LONG).await.unwrap();
-            }
-        }
-        cluster
+        Self { nodes, timing: Timing::of(round_trip), roster, folder }
     }
 
     pub(crate) fn node(&self, id: u64) -> &Node {

@@ -2,6 +2,7 @@
 
 mod changes;
 mod harness;
+mod kills;
 mod membership;
 mod restarts;
 mod speed;

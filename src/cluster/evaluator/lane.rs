@@ -148,7 +148,8 @@ impl<C: Types> Lane<C> {
         }
         let evaluate = self.evaluator.evaluate.clone();
         if let Some(scopes) = evaluate.slow_scopes(&ask.call, &self.tip) {
-            self.beside.start(&*self.evaluator.nature, evaluate, self.tip.clone(), ask, scopes, 0);
+            let (tip, stamp) = (self.tip.clone(), self.stamp());
+            self.beside.start(&*self.evaluator.nature, evaluate, tip, ask, scopes, (stamp, 0));
             return None;
         }
         let stamp = self.stamp();
@@ -167,8 +168,8 @@ impl<C: Types> Lane<C> {
             return self.order(ran.ask, ran.evaluated, ran.stamp).await;
         }
         if ran.tries < TRIES {
-            let tip = self.tip.clone();
-            self.beside.start(&*self.evaluator.nature, evaluate, tip, ran.ask, ran.scopes, ran.tries);
+            let (tip, stamp) = (self.tip.clone(), self.stamp());
+            self.beside.start(&*self.evaluator.nature, evaluate, tip, ran.ask, ran.scopes, (stamp, ran.tries));
             return None;
         }
         let stamp = self.stamp();

@@ -49,10 +49,10 @@ impl Beside {
         world: World,
         ask: Ask,
         scopes: Vec<Scope>,
-        tries: u32,
+        (stamp, tries): (Stamp, u32),
     ) {
         self.running += 1;
-        let (sender, stamp) = (self.sender.clone(), nature.stamp());
+        let sender = self.sender.clone();
         nature.beside(Box::new(move || {
             let evaluated = run_one(&*evaluate, &ask, &world, &stamp);
             // A lane that ended has answered that the call may be tried again.

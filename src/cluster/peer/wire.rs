@@ -415,3 +415,113 @@ pub(crate) enum MemberAnswer {
     /// Not here, or not now.
     Again(Again),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::types::{Content, Leader, Live, Payload, Term};
+
+    fn hex(bytes: &Bytes) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn at(term: u64, index: u64) -> Index {
+        Index { leader_id: Term::new(term), index }
+    }
+
+    fn vote() -> Ballot {
+        Ballot { leader_id: Leader { term: 5, voted_for: 9 }, committed: true }
+    }
+
+    #[test]
+    fn frames_of_elections_keep_their_golden_bytes() {
+        let mut ask = VoteRequest::<Live>::new(vote(), Some(at(4, 300)));
+        ask.leadership_transfer = true;
+        assert_eq!(hex(&VoteAsk::of(7, &ask).encode().unwrap()), "01070509010104fb2c0101");
+        let answer = VoteResponse::<Live>::new(vote(), None, true);
+        assert_eq!(hex(&VoteAnswer::of(&answer).encode().unwrap()), "010509010100");
+        let transfer = TransferLeaderRequest::<Live>::new(vote(), 8, Some(at(4, 3)));
+        assert_eq!(hex(&TransferAsk::of(7, &transfer).encode().unwrap()), "010705090108010403");
+        assert_eq!(hex(&TransferAnswer::Taken.encode().unwrap()), "0100");
+        let changed = TransferAnswer::VoteChanged { expected: vote().into(), actual: vote().into() };
+        assert_eq!(hex(&changed.encode().unwrap()), "0101050901050901");
+        let behind = TransferAnswer::NotFlushed { expected: Some(at(1, 2).into()), actual: None };
+        assert_eq!(hex(&behind.encode().unwrap()), "010201010200");
+    }
+
+    #[test]
+    fn frames_of_replication_keep_their_golden_bytes() {
+        let entry = LogEntry { log_id: at(5, 11), payload: Content::Normal(Payload(Bytes::from_static(b"abc"))) };
+        let append = AppendEntriesRequest::<Live> {
+            vote: vote(),
+            prev_log_id: Some(at(4, 10)),
+            entries: vec![entry],
+            leader_commit: Some(at(4, 9)),
+        };
+        let frame = encode_append(7, &append).unwrap();
+        assert_eq!(hex(&frame), "010705090101040a0104090105 0b0103616263".replace(' ', ""));
+        let (to, back) = decode_append::<Live>(&frame).unwrap();
+        assert_eq!((to, format!("{back:?}")), (7, format!("{append:?}")));
+        assert_eq!(hex(&AppendAnswer::Matched(Some(at(5, 11).into())).encode().unwrap()), "010001050b");
+        assert_eq!(hex(&AppendAnswer::Conflict(at(5, 11).into()).encode().unwrap()), "0101050b");
+        assert_eq!(hex(&AppendAnswer::HigherVote(vote().into()).encode().unwrap()), "0102050901");
+        assert_eq!(hex(&AppendAnswer::Refused("no".into()).encode().unwrap()), "0103026e6f");
+        let head = SnapshotHead::of(7, vote(), &SnapshotMeta::default());
+        assert_eq!(hex(&head.encode().unwrap()), "010705090100000000");
+        assert_eq!(head.meta().unwrap(), SnapshotMeta::default());
+        assert_eq!(hex(&SnapshotAnswer::Vote(vote().into()).encode().unwrap()), "0100050901");
+        assert_eq!(hex(&SnapshotAnswer::Refused("no".into()).encode().unwrap()), "0101026e6f");
+    }
+
+    #[test]
+    fn frames_of_calls_keep_their_golden_bytes() {
+        let call = Call { id: "i".into(), payload_hash: [0xab; 32], room: 3, payload: Bytes::from_static(b"p") };
+        let wait = Wait::All { at_most: Duration::from_secs(30) };
+        let ask = ProposeAsk::of(&call, Duration::from_millis(5), wait);
+        let hash = "ab".repeat(32);
+        assert_eq!(hex(&ask.encode().unwrap()), format!("010169{hash}0301700502fb3075"));
+        assert_eq!(ask.into_parts(), (call, Duration::from_millis(5), wait));
+        let done = ProposeAnswer::Done { reply: ByteBuf::from(b"r".to_vec()), index: 2, laggards: vec![3] };
+        assert_eq!(hex(&done.encode().unwrap()), "01000172020103");
+        let again = ProposeAnswer::Again(Again { leader: Some(2), why: "w".into() });
+        assert_eq!(hex(&again.encode().unwrap()), "010101020177");
+        assert_eq!(hex(&ProposeAnswer::IdReused.encode().unwrap()), "0102");
+        assert_eq!(hex(&ProposeAnswer::TooLarge { bytes: 2, limit: 1 }.encode().unwrap()), "01030201");
+        assert_eq!(hex(&ProposeAnswer::Broken("w".into()).encode().unwrap()), "01040177");
+        assert_eq!(hex(&CommandAsk { command: ByteBuf::from(b"c".to_vec()) }.encode().unwrap()), "010163");
+        assert_eq!(hex(&CommandAnswer::Reply(ByteBuf::from(b"r".to_vec())).encode().unwrap()), "01000172");
+        assert_eq!(hex(&CommandAnswer::Again(Again::default()).encode().unwrap()), "01010000");
+        assert_eq!(hex(&CommandAnswer::Unknown("w".into()).encode().unwrap()), "01020177");
+        assert_eq!(hex(&ReadAnswer::Index(300).encode().unwrap()), "0100fb2c01");
+        assert_eq!(hex(&ReadAnswer::Again(Again::default()).encode().unwrap()), "01010000");
+        assert_eq!(hex(&Activated { index: 7 }.encode().unwrap()), "0107");
+    }
+
+    #[test]
+    fn frames_of_membership_keep_their_golden_bytes() {
+        for (change, bytes) in [
+            (MemberChange::AddLearner { node_id: 2, replica_id: 3 }, "0100020309"),
+            (MemberChange::Promote { node_id: 2 }, "01010209"),
+            (MemberChange::Demote { node_id: 2 }, "01020209"),
+            (MemberChange::Remove { node_id: 2 }, "01030209"),
+            (MemberChange::Transfer { node_id: 2 }, "01040209"),
+        ] {
+            let ask = MemberAsk::of(change, Duration::from_millis(9));
+            assert_eq!(hex(&ask.encode().unwrap()), bytes);
+            assert_eq!(ask.into_parts(), (change, Duration::from_millis(9)));
+        }
+        assert_eq!(hex(&MemberAnswer::Done.encode().unwrap()), "0100");
+        assert_eq!(hex(&MemberAnswer::Refused("w".into()).encode().unwrap()), "01010177");
+        assert_eq!(hex(&MemberAnswer::Again(Again::default()).encode().unwrap()), "01020000");
+    }
+
+    #[test]
+    fn a_frame_of_another_format_or_with_more_behind_it_is_an_error() {
+        assert!(Activated::decode(&[]).is_err());
+        assert!(Activated::decode(&[2, 7]).is_err());
+        assert!(Activated::decode(&[1, 7, 7]).is_err());
+        assert!(decode_append::<Live>(&[1, 7]).is_err());
+        // A length that promises more than the limit allocates nothing.
+        assert!(CommandAsk::decode(&[1, 0xfd, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]).is_err());
+    }
+}
