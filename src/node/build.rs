@@ -4,6 +4,7 @@ use super::ground::Ground;
 use super::usage::{UsageClock, UsageSide};
 use super::voter::{CA_KEY, CaKeys};
 use super::{AdminSettings, NodeError, NodeShared, book, clock, door, look, tls};
+use crate::catalog::cluster::Node;
 use crate::cluster::ConfigGroup;
 use crate::config::{AccessLog, NodeConfig, Profile};
 use crate::control::{Control, Seal, Settings, door::Names};
@@ -16,6 +17,7 @@ use crate::observe::access::AccessLog as AccessWriter;
 use crate::observe::edge::EdgeMetrics;
 use crate::observe::gateway::GatewayMetrics;
 use crate::observe::usage::UsageMetrics;
+use crate::state::Scope;
 use crate::usage::{Admission, AdmitRequest, Decision, Now, Throttle};
 use prometheus_client::registry::Registry;
 use std::net::IpAddr;
@@ -29,6 +31,8 @@ pub(super) struct Built {
     pub(super) shared: Arc<NodeShared>,
     pub(super) usage: Arc<UsageSide>,
     pub(super) workers: Workers,
+    pub(super) pool: Pool,
+    pub(super) policy: EgressPolicy,
 }
 
 /// Builds it, and registers what peers may ask.
@@ -48,10 +52,11 @@ pub(super) fn build(ground: &Ground, config: &NodeConfig, group: &ConfigGroup) -
         UsageSide::start(&ground.home, identity, &ground.peers, &ground.door, group, usage_clock, usage_metrics)?;
     let seed = u64::from_le_bytes(super::arrive::random()?);
     let nodes = Nodes::new(identity.node_id, &identity.region, seed, edge_metrics.clone());
+    let (pool, policy) = pool(ground, config)?;
     let gateway = Gateway::new(Parts {
         world: group.world_cell(),
         region: identity.region.as_str().into(),
-        pool: pool(ground, config)?,
+        pool: pool.clone(),
         admission: Arc::new(Asked(usage.admission.clone())),
         forwarder: Some(Forwarder::new(ground.peers.clone(), nodes.clone(), edge_metrics)),
         key_hash: Arc::new(Hashes(ground.seal.clone())),
@@ -85,7 +90,7 @@ pub(super) fn build(ground: &Ground, config: &NodeConfig, group: &ConfigGroup) -
         registry,
     });
     register(ground, &shared);
-    Ok(Built { shared, usage, workers })
+    Ok(Built { shared, usage, workers, pool, policy })
 }
 
 /// What peers may ask of this node, beside Raft and usage.
@@ -120,9 +125,11 @@ fn control(ground: &Ground, config: &NodeConfig, group: &ConfigGroup, usage: &Ar
 }
 
 fn limits(config: &NodeConfig) -> GatewayLimits {
+    let trusted_proxies = config.trusted_proxies.clone();
     match config.profile {
-        Profile::Generous => GatewayLimits::default(),
+        Profile::Generous => GatewayLimits { trusted_proxies, ..GatewayLimits::default() },
         Profile::Strict => GatewayLimits {
+            trusted_proxies,
             header_bytes: Some(10_240),
             integration_ms: 29_000,
             account_throttle: Throttle::new(10_000.0, 5_000).ok(),
@@ -131,12 +138,31 @@ fn limits(config: &NodeConfig) -> GatewayLimits {
     }
 }
 
-fn pool(ground: &Ground, config: &NodeConfig) -> Result<Pool, NodeError> {
+fn pool(ground: &Ground, config: &NodeConfig) -> Result<(Pool, EgressPolicy), NodeError> {
     let allow = config.egress_allow.iter().map(|text| network(text)).collect::<Result<_, _>>()?;
     let own = ground.at.admin.into_iter().chain([ground.at.peers]).collect();
     let policy = EgressPolicy { loopback: config.is_private(), allow, own };
-    Pool::new(Egress::new(policy), UpstreamOptions::default())
-        .map_err(|cause| NodeError::Tls { what: "TLS to backends".into(), cause: cause.to_string() })
+    let pool = Pool::new(Egress::new(policy.clone()), UpstreamOptions::default())
+        .map_err(|cause| NodeError::Tls { what: "TLS to backends".into(), cause: cause.to_string() })?;
+    Ok((pool, policy))
+}
+
+/// Keeps every node's admin and peers sockets out of integrations' reach, as nodes come and move (foundations §8.5).
+pub(super) async fn guard_own_sockets(pool: Pool, policy: EgressPolicy, group: ConfigGroup) {
+    let mut applied = group.applied();
+    let mut known = Vec::new();
+    loop {
+        let rows = group.world().list::<Node>(&Scope::cluster(), "").unwrap_or_default();
+        let sockets = rows.iter().flat_map(|(_, node)| [&node.admin_address, &node.peers_address]);
+        let own: Vec<_> = sockets.filter_map(|at| at.parse().ok()).chain(policy.own.iter().copied()).collect();
+        if own != known {
+            pool.egress().set_policy(EgressPolicy { own: own.clone(), ..policy.clone() });
+            known = own;
+        }
+        if applied.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 /// `10.0.0.0/8`, or one address.
