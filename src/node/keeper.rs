@@ -27,9 +27,8 @@ enum Step {
 pub(super) async fn keep(config: ConfigGroup, usage: watch::Receiver<Option<UsageGroup>>) {
     let mut applied = config.applied();
     loop {
-        match tokio::time::timeout(TICK, applied.changed()).await {
-            Ok(Err(_)) => return,
-            Ok(Ok(())) | Err(_) => {}
+        if let Ok(Err(_)) = tokio::time::timeout(TICK, applied.changed()).await {
+            return;
         }
         let status = config.status();
         if !status.is_leader {

@@ -124,7 +124,8 @@ fn nonsense_is_refused_and_leaves_the_node_serving() {
     let bearer = format!("Bearer {}", cluster.token);
     let signed =
         "AWS4-HMAC-SHA256 Credential=x/20200101/us-east-1/apigateway/aws4_request, SignedHeaders=host, Signature=0";
-    let admin: [(&str, &str, &[(&str, &str)], &str); 10] = [
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+    let admin: [(&str, &str, Headers<'_>, &str); 10] = [
         ("GET", "/restapis", &[], ""),
         ("GET", "/restapis", &[("authorization", "Bearer wrong")], ""),
         ("GET", "/restapis", &[("authorization", signed)], ""),

@@ -89,11 +89,13 @@ async fn work(client: u64, seed: u64, cluster: Shared, history: Histories, end: 
         } else if verb != "look" {
             history.lock().unwrap().unknown.insert(id.clone());
         }
-        if verb != "look" && reply.is_some() && dice.chance(30) {
-            if let Some((again, _)) = ask(&mut dice, &cluster, &id, &format!("{verb} {counter}"), 3).await {
-                let first = reply.map(|(reply, _)| reply);
-                assert_eq!(Some(again), first, "the retry of {id} got another reply");
-            }
+        if verb != "look"
+            && reply.is_some()
+            && dice.chance(30)
+            && let Some((again, _)) = ask(&mut dice, &cluster, &id, &format!("{verb} {counter}"), 3).await
+        {
+            let first = reply.map(|(reply, _)| reply);
+            assert_eq!(Some(again), first, "the retry of {id} got another reply");
         }
         if dice.chance(40) {
             spend(&mut dice, &cluster, &history, &format!("spend-{id}")).await;
@@ -149,7 +151,7 @@ async fn spend(dice: &mut Dice, cluster: &Shared, history: &Histories, id: &str)
 
 /// Crashes, partitions, loss, new leaders: one thing after another.
 async fn storm(seed: u64, cluster: &Shared, end: <SimRuntime as AsyncRuntime>::Instant) {
-    let mut dice = Dice::new(seed ^ 0x7374_6f72_6d);
+    let mut dice = Dice::new(seed ^ 0x73_746f_726d);
     while Sim::now() < end {
         Sim::sleep(Duration::from_millis(200 + dice.below(2500))).await;
         let node = 1 + dice.below(NODES);

@@ -239,7 +239,7 @@ impl Machine for Seen {
     fn publish(&mut self) {
         self.inner.publish();
         let world = self.world.load();
-        if world.seq() % 4 != 0 {
+        if !world.seq().is_multiple_of(4) {
             return;
         }
         let hash = hash_of(&world);
