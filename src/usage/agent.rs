@@ -272,13 +272,10 @@ impl Holding {
     async fn report(self: Arc<Self>, links: Arc<dyn Links>, inc: u64, items: Vec<(Arc<Slot>, Item)>) {
         let metrics = &self.admission.metrics;
         let answer = self.clone().order_report(links.clone(), inc, items).await;
-        self.reports.fetch_sub(1, Ordering::AcqRel);
+        let fenced = matches!(answer, Some(None));
         match answer {
             None => metrics.reported("failed"),
-            Some(None) => {
-                metrics.reported("fenced");
-                self.fenced(links, inc).await;
-            }
+            Some(None) => metrics.reported("fenced"),
             Some(Some(answered)) => {
                 metrics.reported("ok");
                 let now = (self.clock)();
@@ -287,6 +284,11 @@ impl Holding {
                     self.heard(&links, slot, &reply);
                 }
             }
+        }
+        // Only now: a stop gives back what this report brought, too.
+        self.reports.fetch_sub(1, Ordering::AcqRel);
+        if fenced {
+            self.fenced(links, inc).await;
         }
     }
 
@@ -406,8 +408,9 @@ impl Holding {
 
     async fn serve_charge(&self, charge: &Charge) -> Charged {
         let Some(slot) = self.admission.known(&charge.slot) else { return Charged { n: 0 } };
-        if !slot.knows(charge.seq) && slot.learn(charge.limit, charge.seq) {
-            // The limit changed: our rights are from before. They go back, or are confirmed, first.
+        let (before, _) = slot.limit();
+        if !slot.knows(charge.seq) && slot.learn(charge.limit, charge.seq) && charge.limit < before {
+            // The limit was lowered: our rights are from before and go back first.
             slot.hold();
             self.admission.desk.tell(slot);
             return Charged { n: 0 };

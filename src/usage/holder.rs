@@ -58,6 +58,11 @@ impl Holder {
         }
     }
 
+    /// Numbers its records from `base`: greater than any record of an earlier holder of the same quota here.
+    pub fn number_from(&mut self, base: u64) {
+        self.order = base;
+    }
+
     /// Used so far, given what is left in the pool.
     pub fn used(&self, left: u64) -> u64 {
         self.issued.saturating_sub(left)

@@ -65,7 +65,8 @@ impl Journal {
         }
         let boot = found.boot.saturating_add(1);
         let marks = settled(found, machine, today);
-        let mut writer = Writer { dir: dir.into(), file: None, bytes: 0, machine, boot, live: marks.clone(), today };
+        let live = marks.iter().map(|(slot, mark)| (slot.clone(), (*mark, 0))).collect();
+        let mut writer = Writer { dir: dir.into(), file: None, bytes: 0, machine, boot, live, today };
         writer.rewrite()?;
         let (jobs, inbox) = channel();
         let thread = std::thread::Builder::new().name("usage-journal".into()).spawn(move || writer.serve(&inbox))?;
@@ -122,8 +123,8 @@ struct Writer {
     bytes: u64,
     machine: [u8; 16],
     boot: u64,
-    /// The last record of each quota, written or about to be.
-    live: BTreeMap<SlotId, Mark>,
+    /// The last record of each quota, written or about to be, and its order.
+    live: BTreeMap<SlotId, (Mark, u64)>,
     today: i32,
 }
 
@@ -164,8 +165,7 @@ impl Writer {
             }
             let boot = answers.iter().any(|(_, boot)| *boot);
             // What cannot be appended is written anew by the sync.
-            self.write(&batch, boot);
-            unsynced.extend(batch);
+            unsynced.extend(self.write(batch, boot));
             if urgent || !answers.is_empty() || since.elapsed() >= SYNC_EVERY || self.file.is_none() {
                 let sound = self.sync(&mut unsynced);
                 since = Instant::now();
@@ -176,31 +176,35 @@ impl Writer {
         }
     }
 
-    /// Appends records; on an error the file is given up.
-    fn write(&mut self, batch: &Pending, boot: bool) {
+    /// Appends records; on an error the file is given up. Gives those that a sync will cover.
+    ///
+    /// A record that comes after a later one of its quota (two threads made them) is left out: the later one says all
+    /// that it says, and the last record in the file is what a restart believes.
+    fn write(&mut self, mut batch: Pending, boot: bool) -> Pending {
         let mut out = Vec::new();
         if boot {
             frame(&Record::Boot { machine: self.machine, boot: self.boot }, &mut out);
         }
-        for (owner, marking) in batch {
+        batch.retain(|(owner, marking)| {
+            let late = self.live.get(owner.id()).is_some_and(|(_, order)| *order >= marking.order);
             // An id too long to frame is never acknowledged: nothing of it is ever spent.
-            if frame(&Record::Mark(owner.id().clone(), marking.mark), &mut out) {
-                self.live.insert(owner.id().clone(), marking.mark);
+            let kept = !late && frame(&Record::Mark(owner.id().clone(), marking.mark), &mut out);
+            if kept {
+                self.live.insert(owner.id().clone(), (marking.mark, marking.order));
             }
-        }
-        if out.is_empty() {
-            return;
-        }
-        let Some(file) = &mut self.file else { return };
+            kept
+        });
+        let Some(file) = self.file.as_mut().filter(|_| !out.is_empty()) else { return batch };
         match file.write_all(&out) {
             Ok(()) => {
                 self.bytes += out.len() as u64;
-                for (owner, marking) in batch.iter().filter(|(owner, _)| self.live.contains_key(owner.id())) {
+                for (owner, marking) in &batch {
                     owner.written(*marking);
                 }
             }
             Err(error) => self.give_up(&error),
         }
+        batch
     }
 
     /// Syncs, or writes anew what cannot be synced; owners are told on success.
@@ -239,7 +243,7 @@ impl Writer {
         self.live.retain(|slot, _| slot.period.end_day() + 2 > today);
         let mut out = Vec::new();
         frame(&Record::Boot { machine: self.machine, boot: self.boot }, &mut out);
-        for (slot, mark) in &self.live {
+        for (slot, (mark, _)) in &self.live {
             frame(&Record::Mark(slot.clone(), *mark), &mut out);
         }
         let fresh = self.dir.join(FRESH);
@@ -323,6 +327,21 @@ mod tests {
         assert!(dir.path().join(DAMAGED).exists());
     }
 
+    #[tokio::test]
+    async fn a_record_that_comes_after_a_later_one_is_left_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let one = owner("one", 100);
+        let (journal, _) = Journal::open(dir.path(), [1; 16], 100).unwrap();
+        for order in [2, 1, 4, 3] {
+            journal.store(vec![(one.clone(), marking(order))], false);
+        }
+        assert!(journal.flush().await);
+        assert_eq!(*one.1.lock().unwrap(), (vec![2, 4], vec![2, 4]));
+        drop(journal);
+        let (_journal, restored) = Journal::open(dir.path(), [1; 16], 100).unwrap();
+        assert_eq!(restored.marks[&one.0].small, 40);
+    }
+
     #[test]
     fn a_full_disk_acknowledges_nothing_until_a_new_file_is_synced() {
         let dir = tempfile::tempdir().unwrap();
@@ -330,8 +349,7 @@ mod tests {
         let (file, live) = (Some(full), BTreeMap::new());
         let mut writer = Writer { dir: dir.path().into(), file, bytes: 0, machine: [1; 16], boot: 4, live, today: 100 };
         let one = owner("one", 100);
-        let mut pending: Pending = vec![(one.clone(), marking(1))];
-        writer.write(&pending, false);
+        let mut pending = writer.write(vec![(one.clone(), marking(1))], false);
         assert_eq!(*one.1.lock().unwrap(), (vec![], vec![]));
         assert!(writer.file.is_none());
         assert!(writer.sync(&mut pending));

@@ -102,7 +102,10 @@ impl Slot {
         Self::with(id, 0, Inner { rated_used: holder.used(0), holder, ..Inner::default() })
     }
 
-    fn with(id: SlotId, seq: u64, inner: Inner) -> Self {
+    fn with(id: SlotId, seq: u64, mut inner: Inner) -> Self {
+        // The journal keeps a quota's records in the order of their numbers, also when its slot was made anew.
+        static MADE: AtomicU64 = AtomicU64::new(1);
+        inner.holder.number_from(MADE.fetch_add(1, Ordering::Relaxed) << 32);
         Self {
             id,
             left: AtomicU64::new(0),
@@ -356,6 +359,8 @@ impl Slot {
                     self.denied.store(OPEN, Ordering::Release);
                 }
             }
+            // What charges bring counts as used already: those who wait for it must not be sent away.
+            Outlook::Exhausted if inner.charging => {}
             Outlook::Exhausted => {
                 self.denied.store(EXCEEDED, Ordering::Release);
                 self.changed.notify_waiters();
@@ -371,6 +376,11 @@ impl Slot {
             }
         }
         (charges, !sound)
+    }
+
+    /// Whether others are being asked to spend for us.
+    pub(super) fn is_charging(&self) -> bool {
+        self.lock().charging
     }
 
     /// How many wait.

@@ -135,7 +135,8 @@ mod tests {
     #[test]
     fn the_burst_then_the_rate() {
         // rate, burst, [(at ns, tries, admitted)]
-        let table: &[(f64, u32, &[(u64, u32, u32)])] = &[
+        type Steps = &'static [(u64, u32, u32)];
+        let table: &[(f64, u32, Steps)] = &[
             (10.0, 5, &[(0, 9, 5), (SECOND / 10 - 1, 1, 0), (SECOND / 10, 2, 1), (SECOND, 20, 5), (9 * SECOND, 20, 5)]),
             (0.1, 1, &[(0, 2, 1), (9 * SECOND, 1, 0), (10 * SECOND, 2, 1)]),
             (3.0, 3, &[(0, 4, 3), (SECOND, 9, 3), (2 * SECOND, 9, 3)]),

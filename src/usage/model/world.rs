@@ -280,11 +280,11 @@ impl World {
         if node.rate < 0.01 {
             node.rate = 0.0;
         }
-        while node.waiting.front().is_some_and(|deadline| *deadline < self.now) {
+        let late = if self.nodes[i].charging > 0 { self.now - 0.35 } else { self.now };
+        while self.nodes[i].waiting.front().is_some_and(|deadline| *deadline < late) {
             self.nodes[i].waiting.pop_front();
-            self.deny();
             self.nodes[i].denied = true;
-            return;
+            self.deny();
         }
         // Now and then a node gives everything back, so that returns are met by every fault.
         let often = if self.flaw == Some(Flaw::EarlyReturn) { 0.02 } else { 0.002 };
@@ -388,6 +388,7 @@ impl World {
                 node.denied &= node.left + node.credit == 0;
                 self.serve_waiting(i);
             }
+            Outlook::Exhausted if node.charging > 0 => {}
             Outlook::Exhausted => {
                 self.nodes[i].denied = true;
                 self.drop_waiting(i);
