@@ -241,6 +241,11 @@ impl<C: Types> GroupCore for ConfigShare<C> {
         Box::pin(async move { host.read_barrier(within).await })
     }
 
+    fn compact(&self, within: Duration) -> BoxFuture<Result<u64, ClusterError>> {
+        let this = self.0.clone();
+        Box::pin(async move { this.host.compact(within).await })
+    }
+
     fn stop(&self) -> BoxFuture<()> {
         let this = self.0.clone();
         Box::pin(async move { this.host.stop().await })

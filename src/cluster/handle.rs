@@ -61,6 +61,8 @@ pub(crate) trait GroupCore: Send + Sync {
     fn change(&self, change: MemberChange, within: Duration) -> BoxFuture<Result<(), ClusterError>>;
     /// A linearizable read point: resolves once this node has applied what was committed when it was asked.
     fn read_barrier(&self, within: Duration) -> BoxFuture<Result<(), ClusterError>>;
+    /// Takes a snapshot and forgets the log that it covers.
+    fn compact(&self, within: Duration) -> BoxFuture<Result<u64, ClusterError>>;
     /// Stops the replica on this node, with everything durable.
     fn stop(&self) -> BoxFuture<()>;
 }
@@ -72,9 +74,7 @@ pub(crate) trait ConfigCore: GroupCore {
     /// This node serves the index.
     fn activate(&self, index: u64);
     /// Where to count.
-    fn measure(&self, metrics: ClusterMetrics) {
-        drop(metrics);
-    }
+    fn measure(&self, metrics: ClusterMetrics);
 }
 
 /// What only the `usage` group can do.
@@ -178,6 +178,15 @@ impl ConfigGroup {
     /// [`ClusterError::Membership`] where it is refused, [`ClusterError::Unavailable`] without a leader.
     pub async fn change(&self, change: MemberChange, deadline: Duration) -> Result<(), ClusterError> {
         self.core.change(change, deadline).await
+    }
+
+    /// Takes a snapshot of what this node has applied and forgets the log that it covers; the snapshot's log index.
+    /// Happens by itself every 10,000 entries.
+    ///
+    /// # Errors
+    /// [`ClusterError::Stopped`] when it was not taken within `deadline`.
+    pub async fn compact(&self, deadline: Duration) -> Result<u64, ClusterError> {
+        self.core.compact(deadline).await
     }
 
     /// Stops the replica on this node, with everything durable.

@@ -171,6 +171,19 @@ impl<C: Types> Host<C> {
         drop(self.raft.shutdown().await);
     }
 
+    /// Takes a snapshot of what is applied now and forgets the log that it covers; the log index of the snapshot.
+    pub(crate) async fn compact(&self, within: Duration) -> Result<u64, ClusterError> {
+        let stopped = |cause: &dyn std::fmt::Display| ClusterError::Stopped(cause.to_string());
+        let wanted = self.raft.metrics().borrow_watched().last_applied;
+        self.raft.trigger().snapshot().await.map_err(|cause| stopped(&cause))?;
+        let taken = |metrics: &openraft::RaftMetrics<C>| metrics.snapshot >= wanted;
+        let metrics =
+            self.raft.wait(Some(within)).metrics(taken, "a snapshot").await.map_err(|cause| stopped(&cause))?;
+        let index = metrics.snapshot.index().unwrap_or(0);
+        self.raft.trigger().purge_log(index).await.map_err(|cause| stopped(&cause))?;
+        Ok(index)
+    }
+
     fn running(&self) -> Result<(), ClusterError> {
         if self.stopped.load(Ordering::Acquire) {
             return Err(ClusterError::Stopped("it was told to".into()));

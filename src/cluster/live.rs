@@ -174,6 +174,10 @@ impl<T: GroupCore + 'static> GroupCore for OnRuntime<T> {
         self.run(self.core.read_barrier(within))
     }
 
+    fn compact(&self, within: Duration) -> BoxFuture<Result<u64, ClusterError>> {
+        self.run(self.core.compact(within))
+    }
+
     fn stop(&self) -> BoxFuture<()> {
         self.door.dismiss(self.group);
         let work = self.runtime.spawn(self.core.stop());

@@ -73,6 +73,11 @@ pub(crate) async fn start<C: Types>(replica: Replica) -> Result<Arc<Host<C>>, Op
         let members = BTreeMap::from([(replica_id, Member { node_id })]);
         raft.initialize(members).await.map_err(|cause| raft_error(&cause))?;
     }
+    let voters: Vec<u64> = raft.voter_ids().collect();
+    if voters == [replica_id] && !replica.fresh {
+        // Nobody else could be leading: no need to wait for a silence.
+        raft.trigger().elect(false).await.map_err(|cause| raft_error(&cause))?;
+    }
     let host = Arc::new(Host {
         group,
         node_id,

@@ -166,14 +166,18 @@ impl Cluster {
     pub(crate) async fn start(&mut self, id: u64, opening: Opening) -> Result<(), OpenError> {
         let (timing, roster) = (self.timing, self.roster.clone());
         let node = &mut self.nodes[usize::try_from(id).unwrap() - 1];
-        let config = PeerConfig {
-            listen: node.addr,
-            identity: node.identity.clone(),
-            roster,
-            links: Some(node.links.clone()),
-            runtime: None,
-        };
-        let door = PeerDoor::new(PeerNet::bind(config).unwrap());
+        // The socket of its former life closes on its own thread.
+        let net = until("its address", || {
+            let config = PeerConfig {
+                listen: node.addr,
+                identity: node.identity.clone(),
+                roster: roster.clone(),
+                links: Some(node.links.clone()),
+                runtime: None,
+            };
+            PeerNet::bind(config).ok()
+        });
+        let door = PeerDoor::new(net.await);
         let options = GroupOptions {
             directory: node.directory.join("config"),
             node_id: id,

@@ -86,3 +86,26 @@ async fn a_replica_without_its_log_or_of_another_node_is_refused() {
     cluster.start(1, Opening::Reopen).await.unwrap();
     assert_eq!(cluster.group(1).read_barrier(LONG).await.unwrap(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_entries_are_gone_gets_a_snapshot_and_keeps_it_over_a_restart() {
+    let mut cluster = Cluster::of(3, Duration::from_millis(2), true).await;
+    cluster.group(1).propose(call("large", "fill big 2500000"), LONG, Wait::Quorum).await.unwrap();
+    let leader = cluster.leader().await;
+    let late = if leader == 3 { 2 } else { 3 };
+    cluster.stop(late).await;
+    for number in 1..=30 {
+        cluster.count(leader, &format!("request-{number}"), "visits").await.unwrap();
+    }
+    let covered = cluster.group(leader).compact(LONG).await.unwrap();
+    let group = cluster.group(leader);
+    until("the log to be purged", || (group.status().purged_index == covered).then_some(())).await;
+    cluster.start(late, Opening::Reopen).await.unwrap();
+    assert_eq!(cluster.group(late).read_barrier(LONG).await.unwrap(), 31);
+    assert_eq!(cluster.group(late).status().snapshot_index, covered, "it came as a snapshot");
+    cluster.stop(late).await;
+    cluster.start(late, Opening::Reopen).await.unwrap();
+    assert_eq!(cluster.group(late).world().seq(), 31, "from its own disk");
+    let again = cluster.count(late, "request-30", "visits").await.unwrap();
+    assert_eq!(text(&again), "30");
+}

@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     thread::JoinHandle,
@@ -52,6 +52,7 @@ pub(crate) struct StateFile {
     jobs: Mutex<Option<Sender<Job>>>,
     durable: Arc<AtomicU64>,
     queued: Arc<AtomicUsize>,
+    broken: Arc<AtomicBool>,
     newest: Arc<Mutex<Option<(SnapshotMeta, SnapshotBody)>>>,
     writer: Option<JoinHandle<()>>,
 }
@@ -76,12 +77,14 @@ impl StateFile {
         let newest = newest_snapshot(&directory.join(SNAPSHOTS))?;
         let durable = Arc::new(AtomicU64::new(start.applied.map_or(0, |applied| applied.index)));
         let (queued, newest) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(newest)));
+        let broken = Arc::new(AtomicBool::new(false));
         let (sender, receiver) = channel();
         let mut writer = Writer {
             database,
             directory: directory.to_owned(),
             durable: durable.clone(),
             queued: queued.clone(),
+            broken: broken.clone(),
             newest: newest.clone(),
             applied: start.applied,
             dirty_bytes: 0,
@@ -94,6 +97,7 @@ impl StateFile {
             jobs: Mutex::new(Some(sender)),
             durable,
             queued,
+            broken,
             newest,
             writer: Some(thread),
         };
@@ -131,6 +135,9 @@ impl DurableState for StateFile {
 
 impl StateDisk for StateFile {
     fn submit(&self, batch: StateBatch) -> io::Result<()> {
+        if self.broken.load(Ordering::Acquire) {
+            return Err(io::Error::other("the state could not be written"));
+        }
         let bytes = batch.writes.iter().map(|w| 64 + w.key.len() + w.value.as_ref().map_or(0, Vec::len)).sum();
         self.queued.fetch_add(bytes, Ordering::AcqRel);
         self.send(Job::Batch(batch, bytes))
@@ -209,6 +216,7 @@ struct Writer {
     directory: PathBuf,
     durable: Arc<AtomicU64>,
     queued: Arc<AtomicUsize>,
+    broken: Arc<AtomicBool>,
     newest: Arc<Mutex<Option<(SnapshotMeta, SnapshotBody)>>>,
     applied: Option<Index>,
     dirty_bytes: usize,
@@ -240,6 +248,10 @@ impl Writer {
     fn note(&mut self, work: impl FnOnce(&mut Self) -> io::Result<()>) {
         if self.failed.is_none() {
             self.failed = work(self).err().map(|cause| cause.to_string());
+            if let Some(cause) = &self.failed {
+                tracing::error!(%cause, "the state could not be written: the group stops on this node");
+                self.broken.store(true, Ordering::Release);
+            }
         }
     }
 
