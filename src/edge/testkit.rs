@@ -162,7 +162,7 @@ pub(super) fn world(regions: &[&str], rtt_ms: u64, walk: Walk) -> World {
         workers.push(worker);
         receivers.push(receiver);
     }
-    let mut metrics = Registry::default();
+    let mut metrics = Registry::with_prefix("meridian");
     let m = EdgeMetrics::new(&mut metrics);
     let nodes = Nodes::new(1, "near", 42, m.clone());
     nodes.sync(&cluster.nodes[0].net.roster().all());

@@ -1,6 +1,7 @@
 //! What replication measures, read from the groups when somebody asks for `/metrics`.
 
 use crate::cluster::{ConfigGroup, GroupStatus};
+use crate::observe::cluster::ClusterMetrics;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::{counter::ConstCounter, gauge::ConstGauge};
@@ -14,8 +15,9 @@ impl std::fmt::Debug for Raft {
     }
 }
 
-/// Adds the config group's figures.
+/// Adds the config group's figures, and lets its evaluator count.
 pub(super) fn register(registry: &mut Registry, group: &ConfigGroup) {
+    group.measure(ClusterMetrics::new(registry));
     registry.register_collector(Box::new(Raft(group.clone())));
 }
 

@@ -18,12 +18,12 @@ pub struct ClusterMetrics {
 }
 
 impl ClusterMetrics {
-    /// Makes and registers them under `meridian_config_…`.
+    /// Makes the handles and registers them, under `meridian_config` when the registry has the prefix `meridian`.
     pub fn new(registry: &mut Registry) -> Self {
         // 1 ms to about 16 s.
         let commit_seconds = Histogram::new(exponential_buckets(0.001, 2.0, 15));
         let m = Self { commit_seconds, tried_again: Counter::default() };
-        let r = registry.sub_registry_with_prefix("meridian_config");
+        let r = registry.sub_registry_with_prefix("config");
         r.register_with_unit("commit", "A call's way through the leader", Unit::Seconds, m.commit_seconds.clone());
         r.register("tried_again", "Calls that were told to try again", m.tried_again.clone());
         m

@@ -63,7 +63,7 @@ fn latency() -> Histogram {
 }
 
 impl EdgeMetrics {
-    /// Makes and registers them under `meridian_edge_…`.
+    /// Makes the handles and registers them, under `meridian_edge` when the registry has the prefix `meridian`.
     pub fn new(registry: &mut Registry) -> Self {
         let m = Self {
             forwards: Family::default(),
@@ -74,7 +74,7 @@ impl EdgeMetrics {
             in_flight: Gauge::default(),
             probe_misses: Family::default(),
         };
-        let r = registry.sub_registry_with_prefix("meridian_edge");
+        let r = registry.sub_registry_with_prefix("edge");
         r.register("forwards", "Visits sent to another region, by outcome", m.forwards.clone());
         r.register("retries", "Visits sent a second time", m.retries.clone());
         r.register_with_unit("head", "Hand-over to answer head", Unit::Seconds, m.head_seconds.clone());

@@ -198,8 +198,22 @@ fn a_development_node_takes_any_credentials_and_forgets_on_demand() {
     assert_eq!(listed["item"].as_array().map(Vec::len), Some(0), "{listed}");
     let foreign = call("GET", "/restapis", &[("origin", "http://evil.example")], "");
     assert_eq!(foreign.status, 403, "{}", foreign.text());
+    let mut visitor = http::Client::connect(node.listen.gateway_http).expect("the gateway's listener");
+    assert_eq!(visitor.send("GET", "/", &[], b"").expect("an answer").status, 403, "no API has this host");
     let metrics = call("GET", "/metrics", &[], "").text();
-    for family in ["meridian_raft_term", "meridian_raft_lag_entries", "meridian_raft_leader_changes_total"] {
-        assert!(metrics.contains(family), "{family} is not in:\n{metrics}");
+    let named = |wanted: &str| metrics.lines().any(|line| line.starts_with(wanted));
+    for family in [
+        "meridian_gateway_requests_total{status=\"403\"} 1",
+        "meridian_gateway_latency_seconds_count ",
+        "meridian_gateway_integration_latency_seconds_count ",
+        "meridian_raft_term ",
+        "meridian_raft_lag_entries ",
+        "meridian_raft_leader_changes_total ",
+        "meridian_config_commit_seconds_count ",
+        "meridian_edge_in_flight ",
+        "meridian_usage_grants_total ",
+    ] {
+        assert!(named(family), "{family} is not in:\n{metrics}");
     }
+    assert!(!metrics.contains("meridian_meridian"), "a prefix stands twice in:\n{metrics}");
 }
