@@ -34,6 +34,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response};
+use tracing::Instrument;
 
 use crate::catalog::cluster::Node;
 use crate::catalog::{AccountId, Mint, Region};
@@ -104,11 +105,14 @@ impl Control {
     /// Answers a request of AWS's namespace, always.
     pub async fn handle(&self, request: &Request<Bytes>, visit: &Visit) -> Response<Bytes> {
         let request_id = Mint::new(visit.seed).uuid();
-        let answer = self.walk(request, visit, &request_id).await.unwrap_or_else(|fault| {
-            evaluator::log(&fault);
-            Answer::from(fault)
-        });
-        answer.into_response(&request_id)
+        let span = tracing::info_span!("call", request_id, method = %request.method(), path = request.uri().path());
+        let walk = async {
+            self.walk(request, visit, &request_id).await.unwrap_or_else(|fault| {
+                evaluator::log(&fault);
+                Answer::from(fault)
+            })
+        };
+        walk.instrument(span).await.into_response(&request_id)
     }
 
     /// Whether a request may speak to this listener, and who sends it: for the cluster admin API and the console.

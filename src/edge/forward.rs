@@ -9,6 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use http_body::Body;
+use tracing::Instrument;
 
 use super::{
     CutBody, CutError, Nodes, Replay,
@@ -169,7 +170,8 @@ impl Forwarder {
                 let left = deadline.saturating_duration_since(Instant::now());
                 // Half a round trip of it is gone when the region reads it.
                 head.time_left_ms = left.saturating_sub(pick.rtt / 2).as_millis() as u32;
-                match self.attempt(&region, pick, &head, body, deadline).await {
+                let span = tracing::debug_span!("forward", request_id = head.request_id, region = &*region, node);
+                match self.attempt(&region, pick, &head, body, deadline).instrument(span).await {
                     Tried::Done(done) => return Ok(self.done(&region, *done)),
                     Tried::Unsent(why, again) => {
                         self.nodes.down(node);
