@@ -61,9 +61,10 @@ fn mapped(
     }
     let accept = accept.and_then(|v| v.to_str().ok());
     let (from, body) = answer.into_parts();
-    let (body, media) = match chosen.template(accept) {
+    let rendition = chosen.rendition(accept);
+    let (body, media) = match rendition.map(|r| &r.template) {
         Some(Template::Text(text)) if !text.is_empty() => {
-            (Body::full(text.as_bytes().to_vec()), chosen.media(accept).and_then(|m| m.parse().ok()))
+            (Body::full(text.clone()), rendition.and_then(|r| r.content_type.clone()))
         }
         Some(Template::NeedsVtl) => return Err(super::policy::unbuilt("mapping templates in VTL")),
         _ => (body, None),

@@ -6,7 +6,6 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
-const REMAPPED: &str = "x-amzn-remapped-";
 
 /// Dropped from every request before any mapping; hyper makes framing and `Host` anew.
 fn never_from_client(name: &HeaderName) -> bool {
@@ -80,24 +79,26 @@ pub(super) fn mapped_to_backend(name: &HeaderName) -> Mapped {
     }
 }
 
-/// Whether an answer's header goes to the client under another name.
-fn is_remapped(name: &HeaderName) -> bool {
-    matches!(
-        *name,
-        header::AUTHORIZATION
-            | header::EXPECT
-            | header::HOST
-            | header::MAX_FORWARDS
-            | header::PROXY_AUTHENTICATE
-            | header::TRAILER
-            | header::UPGRADE
-            | header::USER_AGENT
-            | header::WWW_AUTHENTICATE
-            | header::CONNECTION
-            | header::CONTENT_LENGTH
-            | header::DATE
-            | header::SERVER
-    ) || [CONTENT_MD5, REQUEST_ID].contains(name)
+/// The other name under which an answer's header goes to the client, if it does.
+fn remapped(name: &HeaderName) -> Option<HeaderName> {
+    Some(HeaderName::from_static(match *name {
+        header::AUTHORIZATION => "x-amzn-remapped-authorization",
+        header::CONNECTION => "x-amzn-remapped-connection",
+        header::CONTENT_LENGTH => "x-amzn-remapped-content-length",
+        header::DATE => "x-amzn-remapped-date",
+        header::EXPECT => "x-amzn-remapped-expect",
+        header::HOST => "x-amzn-remapped-host",
+        header::MAX_FORWARDS => "x-amzn-remapped-max-forwards",
+        header::PROXY_AUTHENTICATE => "x-amzn-remapped-proxy-authenticate",
+        header::SERVER => "x-amzn-remapped-server",
+        header::TRAILER => "x-amzn-remapped-trailer",
+        header::UPGRADE => "x-amzn-remapped-upgrade",
+        header::USER_AGENT => "x-amzn-remapped-user-agent",
+        header::WWW_AUTHENTICATE => "x-amzn-remapped-www-authenticate",
+        _ if *name == CONTENT_MD5 => "x-amzn-remapped-content-md5",
+        _ if *name == REQUEST_ID => "x-amzn-remapped-x-amzn-requestid",
+        _ => return None,
+    }))
 }
 
 /// The name that a client sees; `None`: it sees none.
@@ -105,28 +106,47 @@ pub(super) fn to_client(name: &HeaderName) -> Option<HeaderName> {
     if *name == header::TRANSFER_ENCODING {
         return None;
     }
-    if !is_remapped(name) {
-        return Some(name.clone());
-    }
-    HeaderName::try_from(format!("{REMAPPED}{name}")).ok()
+    Some(remapped(name).unwrap_or_else(|| name.clone()))
 }
 
 /// Renames and drops in place what HTTP_PROXY passes on from its backend.
 pub(super) fn pass_to_client(headers: &mut HeaderMap) {
-    let odd =
-        |n: &&HeaderName| is_remapped(n) || matches!(**n, header::TRANSFER_ENCODING | header::VIA) || **n == KEEP_ALIVE;
-    let names: Vec<HeaderName> = headers.keys().filter(odd).cloned().collect();
-    for name in names {
-        let renamed = to_client(&name).filter(|new| *new != name);
-        let values: Vec<HeaderValue> = match headers.entry(name) {
-            header::Entry::Occupied(found) => found.remove_entry_mult().1.collect(),
-            header::Entry::Vacant(_) => Vec::new(),
-        };
-        if let Some(new) = renamed {
-            for value in values {
-                headers.append(new.clone(), value);
+    let dropped = |n: &HeaderName| matches!(*n, header::TRANSFER_ENCODING | header::VIA) || *n == KEEP_ALIVE;
+    let mut odd: [Option<(HeaderName, Option<HeaderName>)>; 8] = Default::default();
+    loop {
+        let mut found = 0;
+        for name in headers.keys() {
+            let renamed = remapped(name);
+            if renamed.is_some() || dropped(name) {
+                odd[found] = Some((name.clone(), renamed));
+                found += 1;
+                if found == odd.len() {
+                    break;
+                }
             }
         }
+        odd[..found].iter_mut().filter_map(Option::take).for_each(|(name, renamed)| rename(headers, name, renamed));
+        if found < odd.len() {
+            break;
+        }
+    }
+}
+
+/// Moves all values of a header to another name, or drops them.
+fn rename(headers: &mut HeaderMap, name: HeaderName, renamed: Option<HeaderName>) {
+    let header::Entry::Occupied(found) = headers.entry(name) else { return };
+    let Some(new) = renamed else {
+        found.remove_entry();
+        return;
+    };
+    if found.iter().nth(1).is_none() {
+        let value = found.remove();
+        headers.append(new, value);
+        return;
+    }
+    let values: Vec<HeaderValue> = found.remove_entry_mult().1.collect();
+    for value in values {
+        headers.append(new.clone(), value);
     }
 }
 

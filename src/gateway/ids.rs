@@ -19,22 +19,29 @@ pub(super) fn request_id(random: &mut Random) -> HeaderValue {
     let mut bytes: [u8; 16] = random.bytes();
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
-    let mut text = String::with_capacity(36);
-    for (index, part) in [&bytes[..4], &bytes[4..6], &bytes[6..8], &bytes[8..10], &bytes[10..]].into_iter().enumerate()
-    {
-        if index > 0 {
-            text.push('-');
-        }
-        hex(part, &mut text);
+    let mut text = [b'-'; 36];
+    let mut at = 0;
+    for (index, byte) in bytes.iter().enumerate() {
+        at += usize::from(matches!(index, 4 | 6 | 8 | 10));
+        text[at] = DIGITS[usize::from(byte >> 4)];
+        text[at + 1] = DIGITS[usize::from(byte & 15)];
+        at += 2;
     }
-    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("-"))
+    value(&text)
 }
 
 /// `x-amz-apigw-id`: 16 characters of base64 that end in `=`.
 pub(super) fn extended_id(random: &mut Random) -> HeaderValue {
     let bytes: [u8; 11] = random.bytes();
-    let text = base64::engine::general_purpose::STANDARD.encode(bytes);
-    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("-"))
+    let mut text = [b'='; 16];
+    match base64::engine::general_purpose::STANDARD.encode_slice(bytes, &mut text) {
+        Ok(_) => value(&text),
+        Err(_) => HeaderValue::from_static("-"),
+    }
+}
+
+fn value(text: &[u8]) -> HeaderValue {
+    HeaderValue::from_bytes(text).unwrap_or_else(|_| HeaderValue::from_static("-"))
 }
 
 #[cfg(test)]

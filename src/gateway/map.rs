@@ -71,7 +71,8 @@ async fn mock_request(mock: &MockPlan, ask: &mut Ask) -> Result<u16, Refusal> {
         Chosen::Refuse => Err(Refusal::new(Kind::UnsupportedMediaType, "no_request_template")),
         Chosen::Pass => {
             // A status is a few bytes; a larger body names none.
-            let body = tokio::time::timeout(MOCK_BODY, std::mem::take(&mut ask.body).collect(64 * 1024)).await;
+            let body = std::mem::take(&mut ask.body).collect(64 * 1024);
+            let body = Box::pin(tokio::time::timeout(MOCK_BODY, body)).await;
             let body = body.map_err(|_| Refusal::new(Kind::Malformed, "request_body_stalled"))?;
             let body = body.map_err(|e| config_error("mock_body").because(e))?;
             mock_status(&String::from_utf8_lossy(&body)).ok_or_else(|| config_error("mock_status"))
@@ -91,7 +92,7 @@ fn http_request(
         let asked = media::content_type(ask.header_text(header::CONTENT_TYPE));
         match http.body.choose(asked) {
             Chosen::Refuse => return Err(Refusal::new(Kind::UnsupportedMediaType, "no_request_template")),
-            Chosen::Template(Template::Text(text)) if !text.is_empty() => body = Body::full(text.as_bytes().to_vec()),
+            Chosen::Template(Template::Text(text)) if !text.is_empty() => body = Body::full(text.clone()),
             Chosen::Template(Template::NeedsVtl) => return Err(super::policy::unbuilt("mapping templates in VTL")),
             _ => {}
         }
@@ -129,7 +130,7 @@ fn http_request(
     };
     let mut request = Request::new(body);
     *request.method_mut() = http.verb.clone().unwrap_or_else(|| ask.method.clone());
-    *request.uri_mut() = called.path_and_query.try_into().map_err(|e| config_error("endpoint_address").because(e))?;
+    *request.uri_mut() = called.path_and_query.into();
     *request.headers_mut() = headers;
     Ok((Work::Call(Box::new((target, request))), accept))
 }
@@ -175,7 +176,7 @@ fn forwarding_headers(
     headers: &mut HeaderMap,
 ) -> Result<(), Refusal> {
     let broken = |_| config_error("own_header");
-    headers.insert(API_ID, HeaderValue::try_from(&*matched.stage.plan.api).map_err(broken)?);
+    headers.insert(API_ID, matched.stage.api_id.clone().ok_or_else(|| config_error("own_header"))?);
     if let Some(trace) = headers.get(TRACE) {
         ask.facts.trace = String::from_utf8_lossy(trace.as_bytes()).into_owned();
     } else {
@@ -185,13 +186,12 @@ fn forwarding_headers(
         headers.insert(TRACE, HeaderValue::try_from(&*ask.facts.trace).map_err(broken)?);
     }
     let conn = &ask.client.conn;
-    let ip = conn.peer.ip();
     let chain = match headers.get(FORWARDED_FOR).and_then(|v| v.to_str().ok()) {
-        Some(before) => format!("{before}, {ip}"),
-        None => ip.to_string(),
+        Some(before) => HeaderValue::try_from(format!("{before}, {}", conn.peer.ip())).map_err(broken)?,
+        None => conn.peer_ip_value(),
     };
-    headers.insert(FORWARDED_FOR, HeaderValue::try_from(chain).map_err(broken)?);
-    headers.insert(FORWARDED_PORT, HeaderValue::from(conn.local.port()));
+    headers.insert(FORWARDED_FOR, chain);
+    headers.insert(FORWARDED_PORT, conn.local_port_value());
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static(ask.client.scheme()));
     Ok(())
 }
@@ -199,7 +199,12 @@ fn forwarding_headers(
 /// `Root=1-{seconds}-{96 random bits}`
 fn new_trace(worker: &Worker, time_ms: i64) -> String {
     let random: [u8; 12] = worker.random.borrow_mut().bytes();
-    let mut text = format!("Root=1-{:08x}-", time_ms / 1000);
+    // Eight digits hold the seconds until the year 2106.
+    let seconds = u32::try_from(time_ms / 1000).unwrap_or(u32::MAX);
+    let mut text = String::with_capacity(40);
+    text.push_str("Root=1-");
+    super::ids::hex(&seconds.to_be_bytes(), &mut text);
+    text.push('-');
     super::ids::hex(&random, &mut text);
     text
 }

@@ -37,13 +37,14 @@ use crate::edge::{Resume, Served, Visit};
 use crate::net::http::{Body, ConnInfo, Serve, Workers};
 use ask::{Ask, Client, Facts};
 use futures_util::FutureExt;
-use http::{HeaderName, Request, Response, header};
+use http::{HeaderName, HeaderValue, Request, Response, header};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
+use tracing::Instrument;
 use worker::{Shared, Worker};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
@@ -58,7 +59,7 @@ async fn walk(worker: &Rc<Worker>, ask: &mut Ask) -> Result<Response<Body>, Refu
     let keyed = key::key(worker, authorized, ask)?;
     let admitted = admit::admit(worker, keyed).await?;
     match cut::elsewhere(worker, &admitted) {
-        Some(regions) => cut::forward(worker, admitted, &regions, ask).await,
+        Some(regions) => Box::pin(cut::forward(worker, admitted, &regions, ask)).await,
         None => finish(worker, admitted, ask).await,
     }
 }
@@ -106,7 +107,8 @@ impl Gateway {
         let worker = Worker::of(&self.shared);
         let open = worker.shard.enter();
         let mut ask = arrive(&worker, request, conn);
-        let outcome = AssertUnwindSafe(walk(&worker, &mut ask)).catch_unwind().await;
+        let span = tracing::debug_span!("visit", request_id = ?ask.facts.request_id);
+        let outcome = AssertUnwindSafe(walk(&worker, &mut ask).instrument(span)).catch_unwind().await;
         let (response, cause) = match outcome {
             Ok(Ok(response)) => (response, None),
             Ok(Err(refusal)) => refused(&worker, &ask, &refusal),
@@ -118,7 +120,7 @@ impl Gateway {
         };
         settle(&mut ask).await;
         open.answered(response.status().as_u16(), log::elapsed_us(&ask.facts));
-        depart(&worker, &mut ask, response, cause)
+        depart(&worker, ask, response, cause)
     }
 
     /// What takes visits from edges: for `edge::Receiver`. Their work runs on these workers.
@@ -148,7 +150,9 @@ impl Resume for Region {
             let walked = worker.clone();
             visit
                 .run(|head, body| async move {
-                    let resumed = AssertUnwindSafe(cut::resume(&walked, head, body)).catch_unwind().await;
+                    let span = tracing::debug_span!("resume", request_id = head.request_id, hops = head.hops);
+                    let resumed = cut::resume(&walked, head, body).instrument(span);
+                    let resumed = AssertUnwindSafe(resumed).catch_unwind().await;
                     resumed.unwrap_or_else(|panic| {
                         walked.shard.panicked();
                         tracing::error!(panic = words(&*panic), "a visit panicked");
@@ -161,6 +165,33 @@ impl Resume for Region {
     }
 }
 
+/// The `Host` headers of a request.
+enum Hosts<'h> {
+    None,
+    One(&'h HeaderValue),
+    Many,
+}
+
+impl<'h> Hosts<'h> {
+    fn add(&mut self, value: &'h HeaderValue) {
+        *self = if matches!(self, Hosts::None) { Hosts::One(value) } else { Hosts::Many };
+    }
+
+    /// The host that all readers of the request go to, beside the target's; empty when two might go to two hosts, and
+    /// `place` refuses that.
+    fn authority(self, target: Option<&str>) -> String {
+        let header = match self {
+            Hosts::None => None,
+            Hosts::One(value) => value.to_str().ok(),
+            Hosts::Many => return String::new(),
+        };
+        match (target, header) {
+            (Some(target), Some(header)) if !target.eq_ignore_ascii_case(header) => String::new(),
+            (target, header) => target.or(header).unwrap_or_default().to_owned(),
+        }
+    }
+}
+
 /// Ids, clock and client of a request.
 fn arrive(worker: &Worker, request: Request<Body>, conn: Rc<ConnInfo>) -> Ask {
     let (head, body) = request.into_parts();
@@ -168,15 +199,18 @@ fn arrive(worker: &Worker, request: Request<Body>, conn: Rc<ConnInfo>) -> Ask {
         let mut random = worker.random.borrow_mut();
         (ids::request_id(&mut random), ids::extended_id(&mut random))
     };
-    let named = head.uri.authority().map(|a| a.as_str());
-    let header = head.headers.get(header::HOST).and_then(|v| v.to_str().ok());
-    let authority = match (named, header) {
-        // Two readers of this request may go to two hosts: none is taken, and `place` refuses it.
-        (Some(named), Some(header)) if !named.eq_ignore_ascii_case(header) => String::new(),
-        (named, header) => named.or(header).unwrap_or_default().to_owned(),
-    };
+    let (mut hosts, mut user_agent, mut expects_continue) = (Hosts::None, None, false);
+    // One pass: each look-up would hash a name.
+    for (name, value) in &head.headers {
+        match *name {
+            header::HOST => hosts.add(value),
+            header::USER_AGENT => user_agent = user_agent.or_else(|| Some(value.clone())),
+            header::EXPECT => expects_continue = true,
+            _ => {}
+        }
+    }
+    let authority = hosts.authority(head.uri.authority().map(|a| a.as_str()));
     let ip = ask::client_ip(conn.peer.ip(), &head.headers, &worker.shared.limits.trusted_proxies);
-    let expects_continue = head.headers.contains_key(header::EXPECT);
     let facts = Facts {
         request_id,
         extended_id,
@@ -192,7 +226,7 @@ fn arrive(worker: &Worker, request: Request<Body>, conn: Rc<ConnInfo>) -> Ask {
         served_by: None,
         remote: None,
         trace: String::new(),
-        user_agent: head.headers.get(header::USER_AGENT).cloned(),
+        user_agent,
     };
     Ask {
         method: head.method,
@@ -213,7 +247,7 @@ async fn settle(ask: &mut Ask) {
     let small = ask.body.known_len().is_some_and(|len| len > 0 && len <= SMALL);
     // A client that expects 100 has not sent it and need not.
     if small && !ask.expects_continue {
-        let _ = tokio::time::timeout(WAIT, std::mem::take(&mut ask.body).collect(SMALL)).await;
+        let _ = Box::pin(tokio::time::timeout(WAIT, std::mem::take(&mut ask.body).collect(SMALL))).await;
     }
 }
 
@@ -231,13 +265,16 @@ fn refused(worker: &Worker, ask: &Ask, refusal: &Refusal) -> (Response<Body>, Op
 }
 
 /// What every answer gets, and its line in the log. hyper adds `Date` and the framing.
-fn depart(worker: &Worker, ask: &mut Ask, mut response: Response<Body>, cause: Option<String>) -> Response<Body> {
+fn depart(worker: &Worker, mut ask: Ask, mut response: Response<Body>, cause: Option<String>) -> Response<Body> {
+    if let Some(lines) = &worker.lines {
+        let status = response.status().as_u16();
+        response =
+            response.map(|body| log::record(lines, &mut ask, status, body, &worker.shared.region, cause.as_deref()));
+    }
     let headers = response.headers_mut();
-    headers.insert(REQUEST_ID, ask.facts.request_id.clone());
-    headers.insert(EXTENDED_ID, ask.facts.extended_id.clone());
-    let Some(lines) = &worker.lines else { return response };
-    let status = response.status().as_u16();
-    response.map(|body| log::record(lines, ask, status, body, &worker.shared.region, cause.as_deref()))
+    headers.insert(REQUEST_ID, ask.facts.request_id);
+    headers.insert(EXTENDED_ID, ask.facts.extended_id);
+    response
 }
 
 /// What a panic said.

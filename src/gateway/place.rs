@@ -5,7 +5,7 @@ use super::refusal::{Kind, Refusal};
 use super::stage::{Current, current};
 use super::worker::Worker;
 use crate::plan::hosts::{self, Form};
-use http::{HeaderName, header};
+use http::HeaderName;
 use std::rc::Rc;
 
 const API_ID: HeaderName = HeaderName::from_static("x-apigw-api-id");
@@ -22,7 +22,7 @@ pub(super) async fn place(worker: &Rc<Worker>, ask: &mut Ask) -> Result<Placed, 
     if let Some(flaw) = ask.client.conn.take_head_flaw() {
         return Err(Refusal::new(Kind::Malformed, "request_framing").because(flaw));
     }
-    if ask.headers.get_all(header::HOST).iter().nth(1).is_some() || ask.client.authority.is_empty() {
+    if ask.client.authority.is_empty() {
         return Err(Refusal::new(Kind::Malformed, "host_header"));
     }
     let (path, query) = (ask.path(), ask.query());
@@ -32,10 +32,10 @@ pub(super) async fn place(worker: &Rc<Worker>, ask: &mut Ask) -> Result<Placed, 
     if limits.header_bytes.is_some_and(|most| ask.headers.values().map(http::HeaderValue::len).sum::<usize>() > most) {
         return Err(Refusal::new(Kind::HeadersTooLarge, "headers_too_large"));
     }
-    if query.contains(['|', '{', '}']) {
+    if query.bytes().any(|byte| matches!(byte, b'|' | b'{' | b'}')) {
         return Err(Refusal::new(Kind::Malformed, "query_characters"));
     }
-    let header = ask.headers.get(API_ID).and_then(|v| v.to_str().ok());
+    let header = || ask.headers.get(API_ID)?.to_str().ok();
     let Some(named) = hosts::named(&ask.client.authority, path, header) else {
         return Err(Refusal::new(Kind::UnknownStage, "no_stage_named"));
     };

@@ -11,6 +11,7 @@ use crate::net::http::Target;
 use crate::plan::{Backend, ServingPlan, Which};
 use crate::state::{Row, Scope, World};
 use crate::usage::Throttle;
+use http::HeaderValue;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -25,6 +26,8 @@ pub(crate) struct StagePlan {
     pub(crate) targets: Vec<Option<Target>>,
     /// Each method's stage throttle.
     pub(crate) throttles: Vec<Option<Throttle>>,
+    /// The API's id, as backends are told it.
+    pub(crate) api_id: Option<HeaderValue>,
     /// When the stage was made.
     created_ms: i64,
 }
@@ -42,7 +45,8 @@ impl StagePlan {
         let targets = plan.methods.iter().map(|m| target(&m.backend)).collect();
         let throttle = |t: &crate::plan::StageThrottle| Throttle::new(t.rate, t.burst).ok();
         let throttles = plan.methods.iter().map(|m| m.throttle.as_ref().and_then(throttle)).collect();
-        StagePlan { plan, targets, throttles, created_ms }
+        let api_id = HeaderValue::try_from(&*plan.api).ok();
+        StagePlan { plan, targets, throttles, api_id, created_ms }
     }
 
     /// The key of another revision of the same stage.
@@ -138,7 +142,7 @@ pub(super) async fn current(worker: &Rc<Worker>, api: &str, stage: &str) -> Resu
         }
         world.clone()
     };
-    let fresh = look_up(worker, &world, api, stage).await?;
+    let fresh = Box::pin(look_up(worker, &world, api, stage)).await?;
     let value = fresh.value.clone();
     let mut stages = worker.stages.borrow_mut();
     if stages.len() > 10_000 {

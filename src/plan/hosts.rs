@@ -28,8 +28,8 @@ pub enum Form {
     Header,
 }
 
-/// The stage that a request names, if it names one. `header` is the value of `x-apigw-api-id`.
-pub fn named<'r>(host: &'r str, path: &'r str, header: Option<&'r str>) -> Option<Named<'r>> {
+/// The stage that a request names, if it names one. `header` gives the value of `x-apigw-api-id`, where it comes to that.
+pub fn named<'r>(host: &'r str, path: &'r str, header: impl FnOnce() -> Option<&'r str>) -> Option<Named<'r>> {
     let host = without_port(host);
     if let Some((label, form)) = host_label(host) {
         return in_path(label, path, form);
@@ -38,7 +38,8 @@ pub fn named<'r>(host: &'r str, path: &'r str, header: Option<&'r str>) -> Optio
         return Some(found);
     }
     // A custom domain must not be passed by a header: its mTLS would be, too (foundations §8.6).
-    let api = header.filter(|_| is_plain_host(host) || is_private_host(host))?;
+    let may = is_plain_host(host) || is_private_host(host);
+    let api = may.then(header)??;
     in_path(api, path, Form::Header)
 }
 
@@ -74,22 +75,26 @@ fn is_clean(path: &str) -> bool {
 /// API and stage from a path whose first segment is the stage; slashes before it do not count.
 fn in_path<'r>(api: &'r str, path: &'r str, form: Form) -> Option<Named<'r>> {
     let trimmed = path.trim_start_matches('/');
-    let stage = trimmed.split('/').next()?;
+    let stage = until(trimmed, b'/');
     let below = path.len() - trimmed.len() + stage.len();
     (!stage.is_empty() && !api.is_empty()).then_some(Named { api, stage, below, form })
 }
 
 /// The API of `{api}.execute-api.…` or `{api}-{vpce}.execute-api.…`.
 fn host_label(host: &str) -> Option<(&str, Form)> {
-    let (label, rest) = host.split_once('.')?;
-    let service = rest.split('.').next()?;
+    let label = until(host, b'.');
+    let service = until(host.get(label.len() + 1..)?, b'.');
     if !service.eq_ignore_ascii_case("execute-api") || label.is_empty() || label.starts_with("vpce-") {
         return None;
     }
-    Some(match label.split_once('-') {
-        Some((api, vpce)) if vpce.starts_with("vpce") => (api, Form::PrivateHost),
-        _ => (label, Form::Host),
-    })
+    let api = until(label, b'-');
+    let rest = label.get(api.len() + 1..);
+    Some(if rest.is_some_and(|vpce| vpce.starts_with("vpce")) { (api, Form::PrivateHost) } else { (label, Form::Host) })
+}
+
+/// A short text up to a byte, or whole: a plain loop, as the searches of `str` pay off in long texts only.
+fn until(text: &str, end: u8) -> &str {
+    text.bytes().position(|byte| byte == end).map_or(text, |at| &text[..at])
 }
 
 /// `{vpce-dns}.execute-api.{region}.vpce.…`
@@ -121,7 +126,7 @@ mod tests {
     use super::*;
 
     fn found(host: &str, path: &str, header: Option<&str>) -> Option<(String, String, String, Form)> {
-        named(host, path, header).map(|n| (n.api.into(), n.stage.into(), path[n.below..].into(), n.form))
+        named(host, path, || header).map(|n| (n.api.into(), n.stage.into(), path[n.below..].into(), n.form))
     }
 
     #[test]

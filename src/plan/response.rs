@@ -5,7 +5,7 @@ use super::mapping::{Side, Source};
 use super::media;
 use super::template::Template;
 use crate::catalog::v1::{Integration, Method};
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 use std::collections::BTreeMap;
 
 /// The integration responses of a method.
@@ -23,25 +23,39 @@ pub struct ResponsePlan {
     pub declared: bool,
     /// Headers that are set, in the order of their names.
     pub headers: Vec<(HeaderName, Source)>,
-    /// Templates by media type.
-    pub templates: Vec<(Box<str>, Template)>,
+    /// Templates with the media types that they make.
+    renditions: Vec<Rendition>,
+    /// Which of them a client gets that accepts anything: JSON's, else the first.
+    usual: usize,
     /// A pattern over the whole status; `None`: the default.
     pattern: Option<regex::Regex>,
 }
 
-impl ResponsePlan {
-    /// The template for a client that accepts this: its media type's, else JSON's, else the first.
-    pub fn template(&self, accept: Option<&str>) -> Option<&Template> {
-        media::first_accept(accept)
-            .and_then(|media| media::find(&self.templates, media))
-            .or_else(|| media::find(&self.templates, "application/json"))
-            .or_else(|| self.templates.first().map(|(_, template)| template))
-    }
+/// A template and the media type that it makes.
+#[derive(Debug, Clone)]
+pub struct Rendition {
+    /// Type and subtype, by which it is found.
+    media: Box<str>,
+    /// What `Content-Type` says; `None` where the configured text cannot stand in a header.
+    pub content_type: Option<HeaderValue>,
+    /// What it makes.
+    pub template: Template,
+}
 
-    /// The media type that the chosen template makes.
-    pub fn media(&self, accept: Option<&str>) -> Option<&str> {
-        let wanted = self.template(accept)?;
-        self.templates.iter().find(|(_, template)| std::ptr::eq(template, wanted)).map(|(media, _)| &**media)
+impl ResponsePlan {
+    /// The rendition for a client that accepts this: its media type's, else JSON's, else the first.
+    pub fn rendition(&self, accept: Option<&str>) -> Option<&Rendition> {
+        let asked = media::first_accept(accept);
+        let asked = asked.and_then(|media| self.renditions.iter().find(|r| r.media.eq_ignore_ascii_case(media)));
+        asked.or_else(|| self.renditions.get(self.usual))
+    }
+}
+
+fn rendition(media: &str, text: &str) -> Rendition {
+    Rendition {
+        media: media::content_type(Some(media)).into(),
+        content_type: HeaderValue::try_from(media).ok(),
+        template: Template::of(text),
     }
 }
 
@@ -83,17 +97,18 @@ impl Responses {
                 }
             }
             let templates = response.response_templates.iter().flatten();
-            let templates =
-                templates.map(|(m, t)| (m.as_str().into(), Template::of(t.as_deref().unwrap_or_default()))).collect();
+            let renditions: Vec<Rendition> =
+                templates.map(|(media, text)| rendition(media, text.as_deref().unwrap_or_default())).collect();
+            let usual = renditions.iter().position(|r| r.media.eq_ignore_ascii_case("application/json")).unwrap_or(0);
             let declared = method.method_responses.contains_key(code);
-            all.push(ResponsePlan { status, declared, headers, templates, pattern });
+            all.push(ResponsePlan { status, declared, headers, renditions, usual, pattern });
         }
         Responses { all }
     }
 
     /// Whether any of them has a template that needs the template language.
     pub fn need_vtl(&self) -> bool {
-        self.all.iter().any(|r| r.templates.iter().any(|(_, t)| *t == Template::NeedsVtl))
+        self.all.iter().any(|r| r.renditions.iter().any(|r| r.template == Template::NeedsVtl))
     }
 
     /// The response for a status: the first whose pattern is all of it, else the default.

@@ -1,10 +1,12 @@
 //! Mapping templates without VTL: plain text, and the status code that a mock's template names.
 
+use bytes::Bytes;
+
 /// A template as far as this version can run it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Template {
     /// Text that is sent as it is; empty passes the body through.
-    Text(Box<str>),
+    Text(Bytes),
     /// It needs the template language.
     NeedsVtl,
 }
@@ -12,7 +14,7 @@ pub enum Template {
 impl Template {
     /// Reads a template.
     pub fn of(text: &str) -> Template {
-        if needs_vtl(text) { Template::NeedsVtl } else { Template::Text(text.into()) }
+        if needs_vtl(text) { Template::NeedsVtl } else { Template::Text(Bytes::copy_from_slice(text.as_bytes())) }
     }
 }
 
@@ -116,7 +118,7 @@ mod tests {
     #[test]
     fn what_velocity_would_leave_alone_is_plain_text() {
         for plain in ["", r#"{"statusCode": 200}"#, "costs $5", "# 1", "a $ b", "100%", "#1", "$", "#"] {
-            assert_eq!(Template::of(plain), Template::Text(plain.into()), "{plain}");
+            assert_eq!(Template::of(plain), Template::Text(Bytes::copy_from_slice(plain.as_bytes())), "{plain}");
         }
         for vtl in [
             "$input.body",

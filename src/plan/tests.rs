@@ -135,7 +135,7 @@ fn uris_take_path_values_stage_variables_and_queries() {
     let proxy = ("integration.request.path.proxy", "method.request.path.proxy");
     let ok = |integration, variables: &[(&str, &str)], query: &str| {
         let called = called(integration, variables, query).expect("renders");
-        (called.dynamic, called.path_and_query)
+        (called.dynamic, called.path_and_query.to_string())
     };
     assert_eq!(ok(http("http://h:1/base/{proxy}", &[proxy]), &[], ""), (None, "/base/a/b%20c".into()));
     assert_eq!(ok(http("http://h", &[]), &[], "x=1&y"), (None, "/?x=1&y".into()));

@@ -1,6 +1,7 @@
 //! An integration's URI: stage variables are put in when the plan is compiled, `{name}` when it is called.
 
 use super::mapping::{Source, View};
+use http::uri::PathAndQuery;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use std::collections::BTreeMap;
 
@@ -52,6 +53,8 @@ pub struct UriTemplate {
     query: Vec<(Box<str>, Source)>,
     /// Length of the texts, a first guess of the whole.
     guess: usize,
+    /// Path and query, where no value stands in them.
+    constant: Option<PathAndQuery>,
 }
 
 /// A URI as it is called.
@@ -60,7 +63,7 @@ pub struct Called {
     /// Scheme and authority, when the plan could not know them.
     pub dynamic: Option<(String, String)>,
     /// Path and query.
-    pub path_and_query: String,
+    pub path_and_query: PathAndQuery,
 }
 
 /// Puts `${stageVariables.x}` in; an undefined one is empty, `${x}` without the prefix stays.
@@ -117,7 +120,11 @@ impl UriTemplate {
             }
         }
         let guess = pieces.iter().map(|p| if let Piece::Text(t) = p { t.len() } else { 16 }).sum();
-        UriTemplate { fixed, pieces, query, guess }
+        let constant = match (&fixed, pieces.first()) {
+            (Some(_), Some(Piece::Text(path))) if alone && query.is_empty() => origin_form(path.to_string()).ok(),
+            _ => None,
+        };
+        UriTemplate { fixed, pieces, query, guess, constant }
     }
 
     /// Renders for one visit; `client_query` is appended as it was sent.
@@ -125,6 +132,9 @@ impl UriTemplate {
     /// # Errors
     /// When the result is no absolute URL.
     pub fn call(&self, view: &View<'_>, client_query: &str) -> Result<Called, String> {
+        if let (Some(constant), true) = (&self.constant, client_query.is_empty()) {
+            return Ok(Called { dynamic: None, path_and_query: constant.clone() });
+        }
         let mut out = String::with_capacity(self.guess + client_query.len() + 32);
         for piece in &self.pieces {
             match piece {
@@ -141,9 +151,6 @@ impl UriTemplate {
             dynamic = Some((scheme.to_owned(), after[..end].to_owned()));
             out = after[end..].to_owned();
         }
-        if !out.starts_with('/') {
-            out.insert(0, '/');
-        }
         if !client_query.is_empty() {
             join(&mut out);
             out.push_str(client_query);
@@ -156,17 +163,25 @@ impl UriTemplate {
                 out.extend(utf8_percent_encode(value, IN_QUERY));
             });
         }
-        if !out.is_ascii() || out.contains(['{', '}', '|', '"', '<', '>', '\\', '^', '`', ' ']) {
-            let (path, query) = out.split_once('?').unwrap_or((&out, ""));
-            let mut clean: String = utf8_percent_encode(path, IN_PATH).collect();
-            if !query.is_empty() {
-                clean.push('?');
-                clean.extend(utf8_percent_encode(query, IN_PATH));
-            }
-            out = clean;
-        }
-        Ok(Called { dynamic, path_and_query: out })
+        Ok(Called { dynamic, path_and_query: origin_form(out)? })
     }
+}
+
+/// A path with its query as it can be sent: what may not stand in it as it is gets encoded.
+fn origin_form(mut text: String) -> Result<PathAndQuery, String> {
+    if !text.starts_with('/') {
+        text.insert(0, '/');
+    }
+    if !text.is_ascii() || text.contains(['{', '}', '|', '"', '<', '>', '\\', '^', '`', ' ']) {
+        let (path, query) = text.split_once('?').unwrap_or((&text, ""));
+        let mut clean: String = utf8_percent_encode(path, IN_PATH).collect();
+        if !query.is_empty() {
+            clean.push('?');
+            clean.extend(utf8_percent_encode(query, IN_PATH));
+        }
+        text = clean;
+    }
+    PathAndQuery::try_from(text).map_err(|cause| cause.to_string())
 }
 
 fn join(out: &mut String) {

@@ -1,11 +1,13 @@
 //! One client connection on its worker: TLS handshake, HTTP/1 or HTTP/2, visits, drain.
 
 use super::body::Body;
+use super::idle::CoarseTimer;
 use super::socket::{ClientSocket, Watch};
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::cell::OnceCell;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -42,6 +44,8 @@ pub struct ConnInfo {
     pub h2: bool,
     /// Flaws of the request head that hyper lets pass; a service must answer 400 when it finds one.
     pub(super) watch: Watch,
+    /// The client's address and our port as header values, made when they are first asked for.
+    values: OnceCell<(HeaderValue, HeaderValue)>,
 }
 
 /// What the TLS handshake settled.
@@ -56,7 +60,29 @@ pub struct TlsInfo {
 impl ConnInfo {
     /// For requests that no socket brought (tests, in-process callers).
     pub fn synthetic(peer: SocketAddr, local: SocketAddr) -> ConnInfo {
-        ConnInfo { peer, local, tls: None, h2: false, watch: Watch::default() }
+        ConnInfo::new(peer, local, None, false)
+    }
+
+    fn new(peer: SocketAddr, local: SocketAddr, tls: Option<TlsInfo>, h2: bool) -> ConnInfo {
+        ConnInfo { peer, local, tls, h2, watch: Watch::default(), values: OnceCell::new() }
+    }
+
+    fn values(&self) -> &(HeaderValue, HeaderValue) {
+        self.values.get_or_init(|| {
+            // An address has only digits, letters, colons and dots.
+            let ip = HeaderValue::try_from(self.peer.ip().to_string());
+            (ip.unwrap_or_else(|_| HeaderValue::from_static("")), HeaderValue::from(self.local.port()))
+        })
+    }
+
+    /// The client's address as `X-Forwarded-For` has it.
+    pub fn peer_ip_value(&self) -> HeaderValue {
+        self.values().0.clone()
+    }
+
+    /// Our port as `X-Forwarded-Port` has it.
+    pub fn local_port_value(&self) -> HeaderValue {
+        self.values().1.clone()
     }
 
     /// Takes the flaw of the request just parsed: a reason to answer 400 and close (bare LF, Content-Length beside
@@ -125,7 +151,7 @@ pub async fn serve_socket<S: Serve>(
         None => {
             let first = Duration::from_millis(limits.head_read_timeout_ms);
             let Ok(Ok(h2)) = tokio::time::timeout(first, speaks_h2(&socket)).await else { return };
-            let info = ConnInfo { peer, local, tls: None, h2, watch: Watch::default() };
+            let info = ConnInfo::new(peer, local, None, h2);
             serve_stream(socket, info, limits, drain, service).await;
         }
         Some(config) => {
@@ -140,7 +166,7 @@ pub async fn serve_socket<S: Serve>(
                 },
             };
             let h2 = session.alpn_protocol() == Some(b"h2");
-            let info = ConnInfo { peer, local, tls: Some(tls), h2, watch: Watch::default() };
+            let info = ConnInfo::new(peer, local, Some(tls), h2);
             serve_stream(stream, info, limits, drain, service).await;
         }
     }
@@ -205,7 +231,7 @@ async fn serve_stream<IO, S>(
         });
         let mut builder = hyper::server::conn::http1::Builder::new();
         builder
-            .timer(TokioTimer::new())
+            .timer(CoarseTimer)
             .header_read_timeout(Duration::from_millis(limits.head_read_timeout_ms))
             .max_buf_size(limits.head_bytes.max(8192));
         if limits.headers != USUAL_HEADERS {
@@ -228,6 +254,9 @@ async fn drive<C, E>(
     E: std::fmt::Display,
 {
     let mut asked = false;
+    // Cheap to ask, where polling the change itself at every turn is not; the first poll leaves the waker there.
+    let changes = drain.clone();
+    let mut first = true;
     let mut draining = pin!(async move {
         // A sender that is gone will not drain us any more: serve on.
         if drain.wait_for(|on| *on).await.is_err() {
@@ -237,7 +266,8 @@ async fn drive<C, E>(
     std::future::poll_fn(|cx| {
         let leaves = || watch.as_ref().is_some_and(Watch::wants_end);
         // Asked before it is polled, so that an answer made now already says `Connection: close`.
-        if !asked && (draining.as_mut().poll(cx).is_ready() || leaves()) {
+        let look = std::mem::take(&mut first) || changes.has_changed().is_ok_and(|changed| changed);
+        if !asked && (look && draining.as_mut().poll(cx).is_ready() || leaves()) {
             asked = true;
             finish(conn.as_mut());
         }

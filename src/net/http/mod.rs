@@ -11,6 +11,7 @@
 pub mod body;
 pub mod conn;
 pub mod egress;
+mod idle;
 pub mod listen;
 pub mod roots;
 mod socket;

@@ -18,9 +18,9 @@ use rustls::pki_types::ServerName;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::Future;
-use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
@@ -48,6 +48,16 @@ struct TargetParts {
     port: u16,
     /// What `Host` says when the request does not.
     authority: HeaderValue,
+    /// Of the three that make it equal to another, so that no visit hashes a host's name.
+    hash: u64,
+}
+
+impl TargetParts {
+    fn new(scheme: Scheme, host: String, port: u16, authority: HeaderValue) -> TargetParts {
+        static KEYS: OnceLock<RandomState> = OnceLock::new();
+        let hash = KEYS.get_or_init(RandomState::new).hash_one((scheme, port, &*host));
+        TargetParts { scheme, host, port, authority, hash }
+    }
 }
 
 impl Target {
@@ -62,7 +72,7 @@ impl Target {
         }
         let authority = if port == usual { host.clone() } else { format!("{host}:{port}") };
         let authority = HeaderValue::try_from(authority).ok()?;
-        Some(Target(Arc::new(TargetParts { scheme, host, port, authority })))
+        Some(Target(Arc::new(TargetParts::new(scheme, host, port, authority))))
     }
 
     /// The backend of `scheme://host[:port]`, userinfo refused.
@@ -87,9 +97,7 @@ impl Target {
     /// The same backend without certificate verification.
     pub fn unverified(&self) -> Target {
         let scheme = if self.0.scheme == Scheme::Http { Scheme::Http } else { Scheme::HttpsUnverified };
-        let parts =
-            TargetParts { scheme, host: self.0.host.clone(), port: self.0.port, authority: self.0.authority.clone() };
-        Target(Arc::new(parts))
+        Target(Arc::new(TargetParts::new(scheme, self.0.host.clone(), self.0.port, self.0.authority.clone())))
     }
 
     /// The host as written, lower case.
@@ -119,8 +127,7 @@ impl Eq for Target {}
 
 impl Hash for Target {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.0.scheme, self.0.port).hash(state);
-        self.0.host.hash(state);
+        state.write_u64(self.0.hash);
     }
 }
 
@@ -323,7 +330,7 @@ impl Upstream for Pool {
                 },
             }
         }
-        let mut send = self.open(target).await?;
+        let mut send = Box::pin(self.open(target)).await?;
         match send.try_send_request(request).await {
             Ok(response) => answer(response, send, home, &self.inner.options, until),
             Err(error) => Err(UpstreamError::Wire(error.into_error())),
