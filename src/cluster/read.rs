@@ -1,4 +1,6 @@
 //! ReadIndex: one round for all who wait, on the leader and on every other node (foundations §1.9).
+//!
+//! Rounds overlap: with one at a time a reader that comes just behind a round's start would wait for two.
 
 use super::ClusterError;
 use super::host::{Attempt, Host, Place};
@@ -15,6 +17,9 @@ use tokio::sync::oneshot;
 /// How long one round may take; whoever waits longer joins another.
 const ROUND: Duration = Duration::from_secs(2);
 
+/// Rounds at a time; while all run, readers gather for the next.
+const OVERLAP: u32 = 8;
+
 type Waiter = oneshot::Sender<Result<u64, Again>>;
 
 /// Readers that wait for the next round.
@@ -24,23 +29,24 @@ pub(crate) struct Reads(Mutex<Waiting>);
 #[derive(Default)]
 struct Waiting {
     next: Vec<Waiter>,
-    running: bool,
+    rounds: u32,
 }
 
 impl Reads {
-    /// Joins the next round; whether the caller has to run it.
+    /// Joins the next round; whether the caller has to start another.
     fn join(&self) -> (oneshot::Receiver<Result<u64, Again>>, bool) {
         let (waiter, receiver) = oneshot::channel();
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.next.push(waiter);
-        let first = !std::mem::replace(&mut waiting.running, true);
-        (receiver, first)
+        let start = waiting.rounds < OVERLAP;
+        waiting.rounds += u32::from(start);
+        (receiver, start)
     }
 
-    /// Those of the round that begins now; none ends the rounds.
+    /// Those of the round that begins now; without any this one ends.
     fn board(&self) -> Vec<Waiter> {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.running = !waiting.next.is_empty();
+        waiting.rounds -= u32::from(waiting.next.is_empty());
         std::mem::take(&mut waiting.next)
     }
 }
@@ -49,8 +55,8 @@ impl<C: Types> Host<C> {
     /// A log index that holds everything answered before this was called. A round that has begun before does not count:
     /// its leader may have confirmed itself too early.
     async fn read_index(self: &Arc<Self>) -> Result<u64, Again> {
-        let (receiver, first) = self.reads.join();
-        if first {
+        let (receiver, start) = self.reads.join();
+        if start {
             let host = self.clone();
             drop(C::spawn(async move {
                 loop {
