@@ -56,11 +56,11 @@ fn without_faults_a_quota_is_used_up() {
     let outcomes = all(share(0..400), Faults::NONE, None);
     report("no fault", &outcomes);
     assert_never_over(&outcomes);
-    // Not always to the last: in one of 400 runs (seed 335) one right was on its way when the last request gave up.
+    // A charge may cross a grant: then its right stays in hand at the node that asked, for its next request.
     let short = outcomes.iter().filter(|(_, out)| out.under() > 0).count();
     assert!(short * 100 <= outcomes.len(), "{short} of {} runs fell short", outcomes.len());
     for (seed, out) in &outcomes {
-        assert!(out.under() <= 1, "seed {seed}: {out:?}");
+        assert!(out.under() <= out.in_hand.min(1), "seed {seed}: {out:?}");
     }
     // The last rights may lie a journal write and two round trips away, and a request waits 700 ms at most.
     let early: u64 = outcomes.iter().map(|(_, out)| out.early_denials).sum();

@@ -40,6 +40,8 @@ pub(super) struct Outcome {
     /// Spent for a charge whose answer was lost, or that nobody waited for any more.
     pub(super) burnt: u64,
     pub(super) entries: u64,
+    /// Charged for and in hand at a node at the end, where no request came for it.
+    pub(super) in_hand: u64,
 }
 
 impl Outcome {

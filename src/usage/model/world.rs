@@ -180,6 +180,7 @@ impl World {
         }
         let books = self.ledger.books();
         self.out.ledger_overshoot = books.overshoot;
+        self.out.in_hand = self.nodes.iter().map(|node| node.credit).sum();
         if self.flaw.is_none()
             && let Some(row) = books.escrow(&self.slot)
         {
