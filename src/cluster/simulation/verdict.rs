@@ -107,9 +107,11 @@ pub(super) fn judge(cluster: &SimCluster, history: &History) -> Result<String, S
 
 fn seeds(default_runs: u64) -> Vec<u64> {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let long = std::env::var_os("MERIDIAN_TEST_ALL").is_some();
+    let usual = if long { default_runs * 10 } else { default_runs };
     match number("MERIDIAN_SIM_SEED") {
         Some(seed) => vec![seed],
-        None => (1..=number("MERIDIAN_SIM_RUNS").unwrap_or(default_runs)).collect(),
+        None => (1..=number("MERIDIAN_SIM_RUNS").unwrap_or(usual)).collect(),
     }
 }
 
