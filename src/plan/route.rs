@@ -2,6 +2,10 @@
 
 use std::collections::HashMap;
 
+/// What a method can be made for, and so what `ANY` stands for: `TRACE` would show a visitor what we add for the
+/// backend, `CONNECT` would make a tunnel, and `ANY` itself is nobody's verb.
+const VERBS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+
 /// The routes of one API.
 #[derive(Debug, Default)]
 pub struct Routes {
@@ -56,6 +60,9 @@ impl Routes {
 
     /// The method for a verb and the path below the stage, in origin form without its query.
     pub fn find<'p, 'r>(&'p self, verb: &str, path: &'r str) -> Option<Found<'p, 'r>> {
+        if !VERBS.contains(&verb) {
+            return None;
+        }
         // Slashes before the first segment and one behind the last do not count.
         let path = path.trim_start_matches('/');
         let path = path.strip_suffix('/').unwrap_or(path);

@@ -47,6 +47,11 @@ fn routes_prefer_exact_to_parameter_to_the_deepest_greedy() {
         ("GET", "/else%20where/", Some((6, &[("proxy", "else%20where")]))),
         ("GET", "/a%20b", Some((8, &[]))),
         ("HEAD", "/pets/7", None),
+        ("OPTIONS", "/pets/7/toys", Some((3, &[("id", "7")]))),
+        ("CONNECT", "/pets/7/toys", None),
+        ("TRACE", "/x", None),
+        ("get", "/x", None),
+        ("ANY", "/x", None),
     ];
     for (verb, path, wanted) in cases {
         let found = routes.find(verb, path).map(|f| (f.method, f.parameters));

@@ -96,6 +96,41 @@ async fn answers_without_a_body_keep_their_framing() {
 }
 
 #[tokio::test]
+async fn a_backends_version_and_reason_phrase_are_not_the_clients() {
+    let backend = Backend::start(|n| match n {
+        0 => Act::SayAndClose(b"HTTP/1.0 200 OK\r\n\r\nold".to_vec()),
+        _ => Act::Say(b"HTTP/1.1 404 Nothing \xc3\xbcber\r\nContent-Length: 2\r\n\r\nno".to_vec()),
+    })
+    .await;
+    let site = site(&backend).await;
+    let mut raw = site.connect().await;
+    for (line, body) in [("HTTP/1.1 200 OK", "old"), ("HTTP/1.1 404 Not Found", "no")] {
+        raw.send(request("GET", "/x", "", "")).await;
+        let answer = raw.answer().await.expect("the same connection goes on");
+        assert_eq!((answer.line.as_str(), answer.text().as_str()), (line, body));
+    }
+}
+
+#[tokio::test]
+async fn verbs_that_any_does_not_mean_reach_no_backend() {
+    let backend = Backend::text("ok").await;
+    let site = site(&backend).await;
+    for (verb, header) in [
+        ("TRACE", ""),
+        ("CONNECT", ""),
+        ("get", ""),
+        ("BREW", ""),
+        ("POST", "X-HTTP-Method-Override: CONNECT\r\n"),
+        ("POST", "X-HTTP-Method-Override: TRACE\r\n"),
+    ] {
+        let answer = site.ask(verb, "/x", header, "").await;
+        assert_eq!(answer.status, 403, "{verb} {header}");
+        assert_eq!(answer.text(), r#"{"message":"Missing Authentication Token"}"#, "{verb} {header}");
+    }
+    assert!(backend.requests().is_empty(), "{:?}", backend.requests());
+}
+
+#[tokio::test]
 async fn bodies_stream_both_ways() {
     let backend = Backend::always(Act::SayAndHang(
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n".to_vec(),

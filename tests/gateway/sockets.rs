@@ -12,6 +12,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// An answer as read from the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Answer {
+    /// The first line, without its end.
+    pub(crate) line: String,
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
@@ -76,12 +78,13 @@ impl Raw {
         };
         let head = String::from_utf8(self.seen.drain(..end).collect()).expect("head is text");
         let mut lines = head.split("\r\n");
-        let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+        let line = lines.next()?.to_string();
+        let status = line.split(' ').nth(1)?.parse().ok()?;
         let headers: Vec<(String, String)> = lines
             .filter_map(|line| line.split_once(": ").or_else(|| line.split_once(':')))
             .map(|(n, v)| (n.to_string(), v.to_string()))
             .collect();
-        let mut answer = Answer { status, headers, body: Vec::new() };
+        let mut answer = Answer { line, status, headers, body: Vec::new() };
         if method == "HEAD" || status == 204 || status == 304 || status < 200 {
             return Some(answer);
         }

@@ -349,6 +349,10 @@ fn answer(
         return Err(UpstreamError::Upgraded);
     }
     let lease = Lease { send, home, keep: options.idle_per_target };
+    let mut response = response;
+    // The backend's version and reason phrase are its connection's: our server would write them on the client's.
+    *response.version_mut() = http::Version::HTTP_11;
+    response.extensions_mut().clear();
     Ok(response.map(|body| BackendBody::wrap(body, lease, until)))
 }
 
