@@ -30,9 +30,10 @@ fn never_from_client(name: &HeaderName) -> bool {
 /// Takes out of a client's headers what no backend sees. `proxy`: for HTTP_PROXY, which drops `Via` as well.
 pub(super) fn drop_from_client(headers: &mut HeaderMap, proxy: bool) {
     // What `Connection` names is between the client and us.
-    if let Some(named) = headers.get(header::CONNECTION) {
+    if headers.contains_key(header::CONNECTION) {
+        let lines = headers.get_all(header::CONNECTION).iter().filter_map(|line| line.to_str().ok());
         let named: Vec<HeaderName> =
-            named.to_str().unwrap_or_default().split(',').filter_map(|n| n.trim().parse().ok()).collect();
+            lines.flat_map(|line| line.split(',')).filter_map(|name| name.trim().parse().ok()).collect();
         for name in named {
             headers.remove(name);
         }
@@ -55,6 +56,18 @@ pub(super) fn drop_from_client(headers: &mut HeaderMap, proxy: bool) {
     let signed = |v: &HeaderValue| v.as_bytes().starts_with(b"AWS4-HMAC-SHA256");
     if headers.get(header::AUTHORIZATION).is_some_and(signed) {
         headers.remove(header::AUTHORIZATION);
+    }
+}
+
+/// Makes one `Cookie` of the crumbs that HTTP/2 clients send: HTTP/1.1 knows only one (RFC 9113 §8.2.3).
+pub(super) fn join_cookies(headers: &mut HeaderMap) {
+    let crumbs: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if crumbs.len() < 2 {
+        return;
+    }
+    // What was valid apart is valid together.
+    if let Ok(whole) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
+        headers.insert(header::COOKIE, whole);
     }
 }
 
@@ -192,6 +205,12 @@ mod tests {
         ]);
         drop_from_client(&mut headers, true);
         assert_eq!(names(&headers), ["accept", "x-api-key"]);
+        let mut headers = HeaderMap::new();
+        for (name, value) in [("connection", "close, x-one"), ("connection", "x-two"), ("x-one", "1"), ("x-two", "2")] {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        drop_from_client(&mut headers, true);
+        assert_eq!(names(&headers), [""; 0]);
         let mut headers = map(&[("authorization", "Bearer x"), ("via", "y")]);
         drop_from_client(&mut headers, false);
         assert_eq!(names(&headers), ["authorization", "via"]);

@@ -194,7 +194,10 @@ impl<'h> Hosts<'h> {
 
 /// Ids, clock and client of a request.
 fn arrive(worker: &Worker, request: Request<Body>, conn: Rc<ConnInfo>) -> Ask {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    if head.version == http::Version::HTTP_2 {
+        headers::join_cookies(&mut head.headers);
+    }
     let (request_id, extended_id) = {
         let mut random = worker.random.borrow_mut();
         (ids::request_id(&mut random), ids::extended_id(&mut random))
@@ -210,6 +213,15 @@ fn arrive(worker: &Worker, request: Request<Body>, conn: Rc<ConnInfo>) -> Ask {
         }
     }
     let authority = hosts.authority(head.uri.authority().map(|a| a.as_str()));
+    let named = head.uri.authority().map(|a| a.as_str());
+    let header = head.headers.get(header::HOST).and_then(|v| v.to_str().ok());
+    let mut authority = match (named, header) {
+        // Two readers of this request may go to two hosts: none is taken, and `place` refuses it.
+        (Some(named), Some(header)) if !named.eq_ignore_ascii_case(header) => String::new(),
+        (named, header) => named.or(header).unwrap_or_default().to_owned(),
+    };
+    // A host is the same in any case, an id in it too.
+    authority.make_ascii_lowercase();
     let ip = ask::client_ip(conn.peer.ip(), &head.headers, &worker.shared.limits.trusted_proxies);
     let facts = Facts {
         request_id,

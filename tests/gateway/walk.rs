@@ -20,6 +20,7 @@ async fn every_way_to_name_a_stage_reaches_it() {
     for (host, path, header) in [
         (host.as_str(), "/prod/pets".to_string(), ""),
         (host.as_str(), "//prod//pets/".to_string(), ""),
+        (host.to_uppercase().as_str(), "/prod/pets".to_string(), ""),
         ("127.0.0.1", format!("/_aws/execute-api/{API}/prod/pets"), ""),
         ("localhost:9", format!("/restapis/{API}/prod/_user_request_/pets"), ""),
         ("127.0.0.1", "/prod/pets".to_string(), "x-apigw-api-id: a1b2c3d4e5\r\n"),
@@ -265,6 +266,26 @@ async fn http2_visits_the_same_gateway() {
     let ask = http::Request::get(uri).body(http_body_util::Empty::<bytes::Bytes>::new()).expect("request");
     let answer = send.send_request(ask).await.expect("answer");
     assert_eq!(answer.status(), 200);
+}
+
+#[tokio::test]
+async fn the_crumbs_of_an_http2_cookie_reach_a_backend_as_one() {
+    let backend = Backend::text("ok").await;
+    let site = Site::new(&Rows::new().method("/", "GET", proxy(&backend.url("/"))).deploy()).await;
+    let socket = tokio::net::TcpStream::connect(site.addr).await.expect("listening");
+    let io = hyper_util::rt::TokioIo::new(socket);
+    let exec = hyper_util::rt::TokioExecutor::new();
+    let (mut send, conn) = hyper::client::conn::http2::handshake(exec, io).await.expect("h2");
+    tokio::spawn(conn);
+    let mut ask = http::Request::get(format!("http://{API}.execute-api.x/prod"));
+    for crumb in ["a=1", "b=2", "c=3"] {
+        ask = ask.header("cookie", crumb);
+    }
+    let ask = ask.body(http_body_util::Empty::<bytes::Bytes>::new()).expect("request");
+    assert_eq!(send.send_request(ask).await.expect("answer").status(), 200);
+    let seen = backend.requests().remove(0);
+    assert!(seen.contains("\r\ncookie: a=1; b=2; c=3\r\n"), "{seen}");
+    assert_eq!(seen.matches("cookie: ").count(), 1, "{seen}");
 }
 
 #[tokio::test]
