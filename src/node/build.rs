@@ -97,8 +97,8 @@ pub(super) fn build(ground: &Ground, config: &NodeConfig, group: &ConfigGroup) -
 fn register(ground: &Ground, shared: &Arc<NodeShared>) {
     let peers = &ground.peers;
     peers.register(kind::FORWARD, shared.receiver.clone());
-    let rtt = Arc::new(look::RttOfThisNode(Arc::downgrade(shared)));
-    peers.register(kind::STATUS, Unary::new(rtt, 1_024));
+    let look = Arc::new(look::LookAtThisNode(Arc::downgrade(shared)));
+    peers.register(kind::STATUS, Unary::new(look, 1_024));
     let keys = CaKeys { home: ground.home.clone(), config: shared.config.clone() };
     peers.register(CA_KEY, Unary::new(Arc::new(keys), 64));
     let door = Arc::new(door::Door {

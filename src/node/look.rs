@@ -107,12 +107,16 @@ pub(super) async fn rtt_of_all(node: &NodeShared) -> Vec<Value> {
     rows
 }
 
-/// Answers other nodes' `rtt` with what was measured here.
-pub(super) struct RttOfThisNode(pub(super) Weak<NodeShared>);
+/// The payload of a STATUS call that asks for [`stopped_here`]; an empty one asks for round trips.
+const WHAT_STOPPED: &[u8] = b"stopped";
 
-impl UnaryHandler for RttOfThisNode {
-    fn call(&self, _from: u64, _group: u8, _payload: Bytes) -> BoxFuture<'static, Result<Bytes, String>> {
-        let rows = self.0.upgrade().map(|node| rtt_from_here(&node)).unwrap_or_default();
+/// Answers other nodes' `rtt` and `check` with what is known here alone.
+pub(super) struct LookAtThisNode(pub(super) Weak<NodeShared>);
+
+impl UnaryHandler for LookAtThisNode {
+    fn call(&self, _from: u64, _group: u8, payload: Bytes) -> BoxFuture<'static, Result<Bytes, String>> {
+        let look = if payload == WHAT_STOPPED { stopped_here } else { rtt_from_here };
+        let rows = self.0.upgrade().map(|node| look(&node)).unwrap_or_default();
         let rows = Value::from(rows).to_string();
         Box::pin(async move { Ok(rows.into()) })
     }
@@ -123,8 +127,9 @@ fn finding(severity: &str, cause: String, consequence: &str, next: String) -> Va
 }
 
 /// `GET /cluster/v1/check`: `ok` is false when something is wrong.
-pub(super) fn check(node: &NodeShared) -> Value {
-    let mut findings = Vec::new();
+pub(super) async fn check(node: &NodeShared) -> Value {
+    let mut findings = stopped_here(node);
+    findings.extend(stopped_elsewhere(node).await);
     let config = node.config.status();
     check_group(node, &config, &mut findings);
     for member in members(node) {
@@ -142,15 +147,37 @@ pub(super) fn check(node: &NodeShared) -> Value {
     json!({ "ok": ok, "findings": findings })
 }
 
-fn check_group(node: &NodeShared, config: &GroupStatus, findings: &mut Vec<Value>) {
-    if let Some(why) = &config.stopped {
-        findings.push(finding(
-            "error",
-            format!("replication has stopped on {}: {why}", node.identity.name),
-            "this node serves what it has and hears of no change",
-            "look at its log and disk, then start it again".into(),
-        ));
+/// Groups that have stopped on this node, as findings.
+fn stopped_here(node: &NodeShared) -> Vec<Value> {
+    let name = &node.identity.name;
+    let found = |what: &str, consequence: &str, why: &str| {
+        let next = format!("look at the log and the disk of {name}, then start it again");
+        finding("error", format!("{what} has stopped on {name}: {why}"), consequence, next)
+    };
+    let mut findings = Vec::new();
+    if let Some(why) = node.config.status().stopped {
+        findings.push(found("replication", "that node serves what it has and hears of no change", &why));
     }
+    let usage = node.usage.borrow().as_ref().and_then(|group| group.status().stopped);
+    if let Some(why) = usage {
+        findings.push(found("the ledger of quotas", "keys there run dry when what was granted is spent", &why));
+    }
+    findings
+}
+
+/// The same of every other node that answers.
+async fn stopped_elsewhere(node: &NodeShared) -> Vec<Value> {
+    let others = node.peers.roster().all();
+    let asked = others.iter().filter(|peer| peer.id != node.identity.node_id).map(|peer| {
+        let question = Bytes::from_static(WHAT_STOPPED);
+        node.peers.call(peer.id, Lane::Raft, kind::STATUS, 0, question, ASK)
+    });
+    // A node that does not answer is a finding of its own.
+    let answers = join_all(asked).await.into_iter().filter_map(Result::ok);
+    answers.filter_map(|bytes| serde_json::from_slice::<Vec<Value>>(&bytes).ok()).flatten().collect()
+}
+
+fn check_group(node: &NodeShared, config: &GroupStatus, findings: &mut Vec<Value>) {
     if config.leader.is_none() {
         findings.push(finding(
             "error",

@@ -40,7 +40,7 @@ impl NodeShared {
             ["status"] if get => answer(StatusCode::OK, &look::status(self)),
             ["members"] if get => answer(StatusCode::OK, &json!({ "members": look::members(self) })),
             ["rtt"] if get => answer(StatusCode::OK, &json!({ "rtt": look::rtt_of_all(self).await })),
-            ["check"] if get => answer(StatusCode::OK, &look::check(self)),
+            ["check"] if get => answer(StatusCode::OK, &look::check(self).await),
             ["tokens"] if post => self.create_token(request.body()).await,
             ["members", name] if request.method() == Method::DELETE => {
                 self.admin(AdminCall::Remove { name: (*name).to_owned() }).await

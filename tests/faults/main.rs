@@ -7,6 +7,7 @@
 #[path = "../nodes/mod.rs"]
 mod nodes;
 
+mod disk;
 mod load;
 
 use load::{Load, Writers};

@@ -201,8 +201,13 @@ impl Node {
 
     /// Starts a killed node again, on the addresses that it had, over the data that it left.
     pub(crate) fn restart(&mut self) {
+        self.restart_as(self.launch.clone());
+    }
+
+    /// The same, launched in another way.
+    pub(crate) fn restart_as(&mut self, launch: Launch) {
         assert!(self.child.is_none(), "{} still runs", self.name);
-        let launch = Launch { listen: Some(self.listen), ..self.launch.clone() };
+        let launch = Launch { listen: Some(self.listen), ..launch };
         *self = Self::launch(&self.name, &self.region, self.data.clone(), &["start"], launch);
     }
 
@@ -233,6 +238,12 @@ impl Cluster {
     pub(crate) fn start_with(regions: &[&str], flags: &[&str]) -> Self {
         let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
         Self::launch(regions, &vec![Launch { flags, ..Launch::default() }; regions.len()])
+    }
+
+    /// The same, each node with a launch of its own.
+    pub(crate) fn start_each(nodes: &[(&str, Launch)]) -> Self {
+        let (regions, launches): (Vec<&str>, Vec<Launch>) = nodes.iter().cloned().unzip();
+        Self::launch(&regions, &launches)
     }
 
     /// The same, with a simulated distance between any two nodes.
