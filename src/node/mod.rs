@@ -35,7 +35,7 @@ mod wire;
 
 pub use error::NodeError;
 pub use home::HomeError;
-pub use run::run;
+pub use run::{STOP_WITH_STDIN, run};
 pub use token::{Token, TokenError};
 
 use crate::catalog::AccountId;

@@ -23,7 +23,10 @@ const HAND_OVER: Duration = Duration::from_secs(3);
 /// How long a node that joins waits for the World before it serves.
 const FIRST_WORLD: Duration = Duration::from_secs(60);
 
-/// Runs a node until it is told to stop (SIGINT, SIGTERM).
+/// The variable that ties a node's life to its standard input.
+pub const STOP_WITH_STDIN: &str = "MERIDIAN_STOP_WITH_STDIN";
+
+/// Runs a node until it is told to stop (SIGINT, SIGTERM); told twice, it stops without waiting for visits in hand.
 ///
 /// # Errors
 /// When it cannot start; what to do next is in the words.
@@ -42,10 +45,30 @@ pub fn run(config: NodeConfig, invitation: Option<Invitation>, json: bool) -> Re
         tokio::select! {
             _ = terminate.recv() => {}
             _ = tokio::signal::ctrl_c() => {}
+            () = orphaned() => tracing::warn!("whoever started this node is gone"),
         }
-        running.stop().await;
+        tokio::select! {
+            () = running.stop() => {}
+            // Nothing acknowledged hangs on a clean stop.
+            _ = terminate.recv() => tracing::warn!("told to stop twice: visits in hand are cut off"),
+            _ = tokio::signal::ctrl_c() => tracing::warn!("told to stop twice: visits in hand are cut off"),
+        }
         Ok(())
     })
+}
+
+/// Ends with standard input, for who holds its other end (the demo): however that process ends, nobody is left behind.
+async fn orphaned() {
+    if std::env::var_os(STOP_WITH_STDIN).is_none() {
+        return std::future::pending().await;
+    }
+    let (gone, heard) = tokio::sync::oneshot::channel();
+    // A thread of its own: a read of the runtime's would hold up the stop.
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        let _ = gone.send(());
+    });
+    let _ = heard.await;
 }
 
 /// A node that serves.

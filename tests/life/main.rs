@@ -217,3 +217,36 @@ fn a_development_node_takes_any_credentials_and_forgets_on_demand() {
     }
     assert!(!metrics.contains("meridian_meridian"), "a prefix stands twice in:\n{metrics}");
 }
+
+/// Whether a process runs that was told `what` among its arguments.
+fn runs(what: &str) -> bool {
+    let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
+    let lines = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+    lines.map(|line| String::from_utf8_lossy(&line).into_owned()).any(|line| line.contains(what))
+}
+
+#[test]
+fn a_demo_leaves_no_process_behind_however_it_ends() {
+    for (signal, cleans_up) in [("-INT", true), ("-TERM", true), ("-HUP", true), ("-KILL", false)] {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let place = folder.path().to_string_lossy().into_owned();
+        let mut demo = Command::new(env!("CARGO_BIN_EXE_meridian"))
+            .args(["demo", "--regions", "us-east-1,eu-west-1"])
+            .env("TMPDIR", folder.path())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("the demo");
+        wait_for("two nodes of the demo", START, || {
+            let made = std::fs::read_dir(folder.path()).ok()?.flatten().next()?;
+            made.path().join("eu-west-1/listen.json").exists().then_some(())
+        });
+        let pid = demo.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().expect("kill").success());
+        let ended = demo.wait().expect("the demo's end");
+        assert!(!ended.success(), "{signal}: {ended}");
+        wait_for(&format!("the demo's nodes to end after {signal}"), START, || (!runs(&place)).then_some(()));
+        let left = std::fs::read_dir(folder.path()).expect("the folder").count();
+        assert!(!cleans_up || left == 0, "{signal} left {left} directories behind");
+    }
+}

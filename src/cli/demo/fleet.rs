@@ -70,7 +70,9 @@ fn launch(
         .args(["--peers", &peers[index].to_string()])
         .env("MERIDIAN_SIMULATED_LINKS", links.join(","))
         .env("MERIDIAN_ROUND_TRIP_MS", ROUND_TRIPS_MS.iter().max().unwrap_or(&100).to_string())
-        .stdin(Stdio::null())
+        // Held by this process alone: when it ends, however it does, so do the nodes.
+        .stdin(Stdio::piped())
+        .env(crate::node::STOP_WITH_STDIN, "1")
         .stdout(Stdio::piped())
         .stderr(log)
         .spawn()?;

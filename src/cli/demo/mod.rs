@@ -19,6 +19,7 @@ use clap::Args;
 use fleet::Fleet;
 use std::process::ExitCode;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Round trips between the regions, milliseconds: first–second, first–third, second–third, and so on around.
 const ROUND_TRIPS_MS: [u64; 3] = [80, 150, 230];
@@ -45,13 +46,15 @@ impl Demo {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         // The fleet is dropped, and with it every process and the directory, also when the person presses Ctrl-C.
         runtime.block_on(async {
-            tokio::select! {
-                done = self.play() => done,
-                _ = tokio::signal::ctrl_c() => {
-                    eprintln!("\nstopped: the cluster and its directory are gone");
-                    Ok(ExitCode::from(130))
-                }
-            }
+            let (mut terminate, mut hangup) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+            let code = tokio::select! {
+                done = self.play() => return done,
+                _ = tokio::signal::ctrl_c() => 130,
+                _ = terminate.recv() => 143,
+                _ = hangup.recv() => 129,
+            };
+            eprintln!("\nstopped: the cluster and its directory are gone");
+            Ok(ExitCode::from(code))
         })
     }
 
