@@ -212,14 +212,7 @@ fn arrive(worker: &Worker, request: Request<Body>, conn: Rc<ConnInfo>) -> Ask {
             _ => {}
         }
     }
-    let authority = hosts.authority(head.uri.authority().map(|a| a.as_str()));
-    let named = head.uri.authority().map(|a| a.as_str());
-    let header = head.headers.get(header::HOST).and_then(|v| v.to_str().ok());
-    let mut authority = match (named, header) {
-        // Two readers of this request may go to two hosts: none is taken, and `place` refuses it.
-        (Some(named), Some(header)) if !named.eq_ignore_ascii_case(header) => String::new(),
-        (named, header) => named.or(header).unwrap_or_default().to_owned(),
-    };
+    let mut authority = hosts.authority(head.uri.authority().map(|a| a.as_str()));
     // A host is the same in any case, an id in it too.
     authority.make_ascii_lowercase();
     let ip = ask::client_ip(conn.peer.ip(), &head.headers, &worker.shared.limits.trusted_proxies);
