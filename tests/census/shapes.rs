@@ -12,6 +12,8 @@ const GOLDEN: &str = include_str!("../../src/catalog/v1/golden.txt");
 const OURS: &[(&str, &str, &str)] = &[
     ("ApiKey", "valueSealed", "the value, sealed; AWS's `value` is shown from it"),
     ("ApiKey", "valueHash", "the index for look-ups"),
+    ("Stage", "cacheFlushes", "a flush reaches every node by this count"),
+    ("Stage", "authorizerFlushes", "likewise"),
     ("Stage", "revision", "which state of the stage a forwarded request was judged by"),
     ("UsagePlan", "createdDateMs", "a quota's offset counts in the plan's first period"),
     ("ClientCertificate", "privateKeySealed", "the private key, which AWS never shows"),

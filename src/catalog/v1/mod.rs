@@ -63,3 +63,9 @@ pub type Templates = BTreeMap<String, Option<String>>;
 fn is_false(flag: &bool) -> bool {
     !flag
 }
+
+/// The same for counters.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}

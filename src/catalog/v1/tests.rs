@@ -184,6 +184,8 @@ fn stage() -> Stage {
         revision: 3,
         created_date_ms: 1_700_000_000_123,
         last_updated_date_ms: 1_700_000_000_456,
+        cache_flushes: 2,
+        authorizer_flushes: 1,
         unknown: newer(),
     }
 }
