@@ -206,6 +206,16 @@ fn a_method_holds_its_authorizer() {
             .2
             .starts_with("Invalid authorizer ID specified.")
     );
+    // A method and its authorizer are of one kind.
+    let jwt =
+        json!({"issuers": [{"issuer": "https://i.example.com", "audiences": ["a"]}], "defaultAlgorithms": ["RS256"]});
+    let jwt = bench.post(&url, json!({"name": "jwt", "type": "JWT", "jwtConfiguration": jwt})).id();
+    for (kind, authorizer) in [("COGNITO_USER_POOLS", &id), ("JWT", &id), ("CUSTOM", &jwt)] {
+        let steps = [("replace", "/authorizationType", json!(kind)), ("replace", "/authorizerId", json!(authorizer))];
+        assert!(bench.patch(&method, &steps).refusal().2.starts_with("Invalid authorizer ID specified."), "{kind}");
+    }
+    let steps = [("replace", "/authorizationType", json!("JWT")), ("replace", "/authorizerId", json!(jwt))];
+    assert_eq!(bench.patch(&method, &steps).ok(200)["authorizationType"], json!("JWT"));
     bench.patch(&method, &[("replace", "/authorizationType", json!("NONE"))]).ok(200);
     bench.delete(&format!("{url}/{id}")).ok(202);
 }

@@ -107,6 +107,23 @@ fn a_create_is_refused_in_aws_words() {
 }
 
 #[test]
+fn a_schema_is_as_deep_as_its_parser_and_no_deeper() {
+    let bench = Bench::new();
+    let models = format!("/restapis/{}/models", bench.api());
+    let nested = |levels: usize| {
+        let schema = format!("{}{{}}{}", r#"{"properties":{"a":"#.repeat(levels), "}}".repeat(levels));
+        bench.post(&models, json!({"name": format!("M{levels}"), "contentType": "application/json", "schema": schema}))
+    };
+    nested(60).ok(201);
+    bench.get(&format!("{models}/M60?flatten=true")).ok(200);
+    bench.get(&format!("{models}/M60/default_template")).ok(200);
+    let refused = nested(100).refusal();
+    assert_eq!(refused.0, 400);
+    assert!(refused.2.contains("It is nested more than 127 levels deep"), "{}", refused.2);
+    assert_eq!(nested(50_000).refusal().0, 400);
+}
+
+#[test]
 fn a_model_is_patched_whole_or_not_at_all() {
     let bench = Bench::new();
     let url = format!("/restapis/{}/models/Error", bench.api());

@@ -58,6 +58,9 @@ pub(super) fn check(text: &str, model: &Model, scope: &Scope, scene: &Scene<'_>)
 }
 
 fn place(error: &serde_json::Error) -> String {
+    if error.to_string().contains("recursion limit") {
+        return format!("It is nested more than 127 levels deep at column {}", error.column());
+    }
     format!("It is not JSON at line {} column {}", error.line(), error.column())
 }
 
