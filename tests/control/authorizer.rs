@@ -197,7 +197,7 @@ fn a_method_holds_its_authorizer() {
     assert_eq!(made["authorizerId"], json!(id));
     assert_eq!(
         bench.delete(&format!("{url}/{id}")).refusal(),
-        conflict("Cannot delete authorizer 'tokens', is referenced in method: //GET")
+        conflict("Cannot delete authorizer 'tokens', is referenced in method: GET//")
     );
     assert!(
         bench

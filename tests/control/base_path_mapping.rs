@@ -84,11 +84,15 @@ fn a_mapping_moves_and_holds_its_stage() {
     assert_eq!(one("/x", json!("nope")), bad_request("Invalid patch path /x"));
     assert_eq!(
         bench.delete(&format!("/restapis/{api}/stages/prod")).refusal(),
-        bad_request("Please remove all base path mappings related to the stage: prod in your domains to continue")
+        bad_request(
+            "Deleting stage prod failed. Please remove all base path mappings related to the stage prod in your domains: api.example.com."
+        )
     );
     assert_eq!(
         bench.delete(&format!("/restapis/{api}")).refusal(),
-        bad_request("Please remove all base path mappings related to the API in your domains to continue")
+        bad_request(&format!(
+            "Deleting RestApi {api} failed. Please remove all base path mappings related to the RestApi in your domains: api.example.com."
+        ))
     );
     assert_eq!(
         bench.patch(&url, &[("replace", "/stage", json!(""))]).ok(200),

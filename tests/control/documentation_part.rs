@@ -41,7 +41,7 @@ fn a_part_shows_its_location_with_what_is_meant_where_nothing_is_said() {
             .post(&url, json!({"location": {"type": "METHOD", "path": "/pets", "method": "GET"}, "properties": TEXT}))
             .refusal(),
         conflict(
-            "Documentation part already exists for the specified location: type 'METHOD', path '/pets', method 'GET'."
+            "Documentation part already exists for the specified location: type 'METHOD', path '/pets', method 'GET'"
         )
     );
 }

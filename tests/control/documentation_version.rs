@@ -35,7 +35,7 @@ fn a_version_keeps_the_parts_as_they_were() {
     );
     assert_eq!(bench.delete(&url).ok(202), Value::Null);
     for seen in [bench.get(&url), bench.delete(&url), bench.patch(&url, &[])] {
-        assert_eq!(seen.refusal(), not_found("Invalid documentation version specified: 1.0"));
+        assert_eq!(seen.refusal(), not_found("Invalid Documentation version specified"));
     }
     assert_eq!(
         bench.get("/restapis/nope/documentation/versions").refusal(),

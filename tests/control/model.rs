@@ -82,11 +82,25 @@ fn a_create_is_refused_in_aws_words() {
     );
     assert_eq!(
         post("Pet", json!(r#"{"$ref":"https://elsewhere.example.com/x"}"#)),
-        invalid(&format!(
-            "Model reference must be in canonical form: https://apigateway.amazonaws.com/restapis/{api}/models/{{name}}"
-        ))
+        invalid("Invalid model schema specified, Model reference must be in canonical form")
     );
     assert_eq!(post("Pet", json!("[".repeat(1000))).0, 400);
+    let schema = |schema: Value| post("Pet", json!(schema.to_string()));
+    assert_eq!(
+        schema(json!({"$id": "x", "properties": {"a": {"const": 1}, "example": {"type": "string"}}})),
+        invalid("Invalid model schema specified. Unsupported keyword(s): [\"$id\",\"const\"]")
+    );
+    for (odd, place, what) in [
+        (json!({"required": []}), "/required", "a list of different names that is not empty"),
+        (json!({"properties": {"a": {"type": "text"}}}), "/properties/a/type", "a type, or a list of different types"),
+        (json!({"items": [{"minLength": -1}]}), "/items/0/minLength", "a whole number from 0 on"),
+        (json!({"allOf": []}), "/allOf", "a list of schemas that is not empty"),
+        (json!({"properties": []}), "/properties", "an object of schemas"),
+        (json!({"dependencies": {"a": 1}}), "/dependencies/a", "a schema"),
+    ] {
+        let text = format!("Invalid model schema specified. The value at {place} must be {what}");
+        assert_eq!(schema(odd), invalid(&text));
+    }
     assert_eq!(
         bench.post("/restapis/nope/models", json!({"name": "A", "contentType": "x", "schema": "y"})).refusal(),
         not_found(&format!("Invalid API identifier specified {ACCOUNT}:nope"))

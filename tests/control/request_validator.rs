@@ -91,7 +91,7 @@ fn a_method_takes_only_a_validator_that_there_is_and_holds_it() {
     bench.put(&method, json!({"authorizationType": "NONE", "requestValidatorId": id})).ok(201);
     assert_eq!(
         bench.delete(&format!("{url}/{id}")).refusal(),
-        conflict("Cannot delete request validator 'all', is referenced in method: //GET")
+        conflict("Cannot delete request validator 'all', is referenced in method: GET//")
     );
     bench.patch(&method, &[("replace", "/requestValidatorId", json!(""))]).ok(200);
     bench.delete(&format!("{url}/{id}")).ok(202);

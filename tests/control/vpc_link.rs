@@ -32,10 +32,14 @@ fn a_link_is_pending_at_first_and_ready_at_the_next_look() {
     let one = |op: &str, path: &str, value: Value| bench.patch(&url, &[(op, path, value)]).refusal();
     assert_eq!(one("replace", "/name", json!("")), bad_request("Name cannot be empty"));
     assert_eq!(
-        one("replace", "/targetArns", json!(NLB)),
+        one("replace", "/status", json!(NLB)),
         bad_request(
-            "Invalid patch path  '/targetArns' specified for op 'replace'. Must be one of: [/name, /description]"
+            "Invalid patch path  '/status' specified for op 'replace'. Must be one of: [/name, /description]"
         )
+    );
+    assert_eq!(
+        one("replace", "/targetArns", json!(NLB)),
+        bad_request("Target arns are not allowed to be changed/added.")
     );
     assert_eq!(bench.delete(&url).ok(202), Value::Null);
     for seen in [bench.get(&url), bench.delete(&url), bench.patch(&url, &[])] {
@@ -50,8 +54,8 @@ fn a_link_is_refused_in_aws_words() {
         |name: &str, targets: Value| bench.post("/vpclinks", json!({"name": name, "targetArns": targets})).refusal();
     assert_eq!(post("", json!([NLB])), bad_request("Name cannot be empty"));
     assert_eq!(post("a", json!(["invalid-arn"])), bad_request("Invalid ARN. ARN is not well formed invalid-arn"));
-    assert_eq!(post("a", json!([])).0, 400);
-    assert_eq!(post("a", json!([NLB, NLB])).0, 400);
+    assert_eq!(post("a", json!([])), bad_request("At least one target arn must be specified for vpc link."));
+    assert_eq!(post("a", json!([NLB, NLB])), bad_request("More than one target arn specified for vpc link."));
     assert_eq!(bench.get("/vpclinks").ok(200), json!({"item": []}));
 }
 
@@ -68,12 +72,21 @@ fn a_link_in_use_stays() {
         "connectionId": id,
     });
     bench.put(&format!("{method}/integration"), integration).ok(201);
-    assert_eq!(
-        bench.delete(&format!("/vpclinks/{id}")).refusal(),
-        bad_request(&format!(
-            "Cannot delete vpc link. Vpc link '{id}', is referenced in [GET:{root}:{api}] in format of [Method:Resource:Api]."
-        ))
-    );
+    let refused = |stages: &[&str]| {
+        let users: Vec<String> = stages.iter().map(|stage| format!("{api}:GET:{root}:{stage}")).collect();
+        let users = users.join(", ");
+        let text = format!(
+            "Cannot delete vpc link. Vpc link '{id}', is referenced in [{users}] in format of [RESTApiId:Method:Resource:Stage]."
+        );
+        assert_eq!(bench.delete(&format!("/vpclinks/{id}")).refusal(), bad_request(&text));
+    };
+    refused(&["test-invoke-stage"]);
+    bench.put(&format!("{method}/responses/200"), json!({})).ok(201);
+    let deployment = bench.post(&format!("/restapis/{api}/deployments"), json!({"stageName": "prod"})).id();
+    refused(&["prod", "test-invoke-stage"]);
     bench.delete(&method).ok(204);
+    refused(&["prod"]);
+    bench.delete(&format!("/restapis/{api}/stages/prod")).ok(202);
+    bench.delete(&format!("/restapis/{api}/deployments/{deployment}")).ok(202);
     bench.delete(&format!("/vpclinks/{id}")).ok(202);
 }

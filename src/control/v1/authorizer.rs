@@ -319,8 +319,11 @@ fn delete(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let tree = scene.world.tree(&scope);
     for (id, method) in tree.list::<Method>("")? {
         if method.authorizer_id.as_ref() == Some(&authorizer.id) {
+            // AWS turns the place around here: `GET//pets`.
             let place = locate::place(&tree, &id)?;
-            let text = format!("Cannot delete authorizer '{}', is referenced in method: {place}", authorizer.name);
+            let (path, verb) = place.rsplit_once('/').unwrap_or_default();
+            let text =
+                format!("Cannot delete authorizer '{}', is referenced in method: {verb}/{path}", authorizer.name);
             return Err(Fault::conflict(text));
         }
     }

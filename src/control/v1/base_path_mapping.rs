@@ -165,25 +165,23 @@ fn delete(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
 /// # Errors
 /// BadRequest in AWS's words.
 pub(super) fn refuse_while_mapped(scene: &Scene<'_>, api: &str, stage: Option<&str>) -> Result<(), Fault> {
-    for (_, mapping) in scene.world.list::<BasePathMapping>(&scene.call.region_scope(), "")? {
-        if mapping.rest_api_id != api {
-            continue;
-        }
-        match stage {
-            None => {
-                return Err(Fault::bad_request(
-                    "Please remove all base path mappings related to the API in your domains to continue",
-                ));
-            }
-            Some(stage) if mapping.stage.as_deref() == Some(stage) => {
-                return Err(Fault::bad_request(format!(
-                    "Please remove all base path mappings related to the stage: {stage} in your domains to continue"
-                )));
-            }
-            Some(_) => {}
+    let mut domains = std::collections::BTreeSet::new();
+    for (id, mapping) in scene.world.list::<BasePathMapping>(&scene.call.region_scope(), "")? {
+        if mapping.rest_api_id == api && (stage.is_none() || mapping.stage.as_deref() == stage) {
+            domains.extend(id.split(['/', '+']).next().map(str::to_owned));
         }
     }
-    Ok(())
+    if domains.is_empty() {
+        return Ok(());
+    }
+    let domains = domains.into_iter().collect::<Vec<_>>().join(", ");
+    let (what, kind) = match stage {
+        None => (format!("RestApi {api}"), "RestApi".to_owned()),
+        Some(stage) => (format!("stage {stage}"), format!("stage {stage}")),
+    };
+    Err(Fault::bad_request(format!(
+        "Deleting {what} failed. Please remove all base path mappings related to the {kind} in your domains: {domains}."
+    )))
 }
 
 fn show(mapping: &BasePathMapping) -> Object {

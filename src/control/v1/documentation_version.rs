@@ -67,8 +67,7 @@ fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
 fn find(scene: &Scene<'_>) -> Result<(Scope, DocumentationVersion), Fault> {
     let (scope, name) = (scene.call.api_scope(), scene.call.label("documentationVersion"));
     let found = scene.world.get(&scope, name)?;
-    let missing = || Fault::not_found(format!("Invalid documentation version specified: {name}"));
-    Ok((scope, found.ok_or_else(missing)?))
+    Ok((scope, found.ok_or_else(|| Fault::not_found("Invalid Documentation version specified"))?))
 }
 
 fn get(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {

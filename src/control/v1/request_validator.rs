@@ -101,7 +101,8 @@ fn delete(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     for (id, method) in tree.list::<Method>("")? {
         if method.request_validator_id.as_ref() == Some(&validator.id) {
             let (name, place) = (validator.name.as_ref().unwrap_or(&validator.id), locate::place(&tree, &id)?);
-            let text = format!("Cannot delete request validator '{name}', is referenced in method: {place}");
+            let (path, verb) = place.rsplit_once('/').unwrap_or_default();
+            let text = format!("Cannot delete request validator '{name}', is referenced in method: {verb}/{path}");
             return Err(Fault::conflict(text));
         }
     }

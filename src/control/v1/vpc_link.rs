@@ -2,11 +2,12 @@
 
 use super::{locate, tags};
 use crate::catalog::Table;
-use crate::catalog::v1::{Method, VpcLink, VpcLinkStatus};
-use crate::control::patch::{Op, Rule, Rules, Style};
+use crate::catalog::v1::{Method, Stage, VpcLink, VpcLinkStatus};
+use crate::control::patch::{Op, Rule, Rules, Step, Style};
 use crate::control::render::{Object, texts};
 use crate::control::{Fault, Reply, Scene, Verb, page};
-use crate::state::Ops;
+use crate::state::{Ops, Tree};
+use std::collections::BTreeSet;
 
 /// The operations of this noun.
 pub const OPERATIONS: &[Verb] = &[
@@ -22,9 +23,17 @@ pub(super) const MISSING: &str = "Invalid Vpc Link identifier specified";
 const NO_NAME: &str = "Name cannot be empty";
 const READY: &str = "Your vpc link is ready for use";
 
+const EVERY: &[Op] = &[Op::Add, Op::Remove, Op::Replace];
+
+fn fixed(_: &mut VpcLink, _: &Step, _: &Scene<'_>) -> Result<(), Fault> {
+    Err(Fault::bad_request("Target arns are not allowed to be changed/added."))
+}
+
 const RULES: Rules<VpcLink> = Rules {
     style: Style::Listing(&["/name", "/description"]),
     rules: &[
+        Rule { path: "/targetArns", ops: EVERY, apply: fixed },
+        Rule { path: "/targetArns/{}", ops: EVERY, apply: fixed },
         Rule {
             path: "/name",
             ops: &[Op::Replace],
@@ -59,8 +68,10 @@ fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
             return Err(Fault::bad_request(format!("Invalid ARN. ARN is not well formed {shown}")));
         }
     }
-    if target_arns.len() != 1 {
-        return Err(Fault::bad_request("Exactly one target ARN must be specified for a VPC link"));
+    match target_arns.len() {
+        0 => return Err(Fault::bad_request("At least one target arn must be specified for vpc link.")),
+        1 => {}
+        _ => return Err(Fault::bad_request("More than one target arn specified for vpc link.")),
     }
     let scope = call.region_scope();
     let link = VpcLink {
@@ -109,7 +120,7 @@ fn delete(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     if !users.is_empty() {
         let (id, users) = (&link.id, users.join(", "));
         return Err(Fault::bad_request(format!(
-            "Cannot delete vpc link. Vpc link '{id}', is referenced in [{users}] in format of [Method:Resource:Api]."
+            "Cannot delete vpc link. Vpc link '{id}', is referenced in [{users}] in format of [RESTApiId:Method:Resource:Stage]."
         )));
     }
     let mut ops = Ops::new();
@@ -117,24 +128,44 @@ fn delete(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     Ok((ops, Reply::empty()))
 }
 
-/// The methods whose integrations use a link. Rows that do not hold its id are not even decoded.
+/// Where the draft of an API is said to be served: for tests of methods alone.
+const DRAFT: &str = "test-invoke-stage";
+/// Most users that a refusal names.
+const MOST_TOLD: usize = 20;
+
+/// The methods whose integrations use a link, of drafts and of what stages serve.
 fn users_of(scene: &Scene<'_>, id: &str) -> Result<Vec<String>, Fault> {
     let call = scene.call;
-    let mut users = Vec::new();
+    let mut users = BTreeSet::new();
     for api in scene.world.apis(&call.account, &call.region) {
-        let tree = scene.world.tree(&call.scope_of(api.as_str()));
-        for (row_id, row) in tree.rows(Table::Method, "") {
-            if !row.bytes().windows(id.len()).any(|part| part == id.as_bytes()) {
-                continue;
-            }
-            let method: Method = row.read()?;
-            if method.method_integration.is_some_and(|i| i.connection_id.as_deref() == Some(id)) {
-                let (resource, verb) = row_id.split_once('/').unwrap_or((row_id, ""));
-                users.push(format!("{verb}:{resource}:{api}"));
+        let scope = call.scope_of(api.as_str());
+        let draft = scene.world.tree(&scope);
+        in_tree(&draft, id, api.as_str(), DRAFT, &mut users)?;
+        for (name, stage) in draft.list::<Stage>("")? {
+            let canary = stage.canary_settings.map(|canary| canary.deployment_id);
+            for deployment in canary.iter().chain([&stage.deployment_id]) {
+                if let Some(frozen) = scene.world.frozen(&scope, deployment) {
+                    in_tree(&frozen, id, api.as_str(), &name, &mut users)?;
+                }
             }
         }
     }
-    Ok(users)
+    Ok(users.into_iter().take(MOST_TOLD).collect())
+}
+
+/// Rows that do not hold the id are not even decoded.
+fn in_tree(tree: &Tree, id: &str, api: &str, stage: &str, users: &mut BTreeSet<String>) -> Result<(), Fault> {
+    for (row_id, row) in tree.rows(Table::Method, "") {
+        if !row.bytes().windows(id.len()).any(|part| part == id.as_bytes()) {
+            continue;
+        }
+        let method: Method = row.read()?;
+        if method.method_integration.is_some_and(|i| i.connection_id.as_deref() == Some(id)) {
+            let (resource, verb) = row_id.split_once('/').unwrap_or((row_id, ""));
+            users.insert(format!("{api}:{verb}:{resource}:{stage}"));
+        }
+    }
+    Ok(())
 }
 
 /// A link's JSON, but for its tags.

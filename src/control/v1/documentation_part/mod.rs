@@ -61,7 +61,7 @@ fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     };
     if scene.world.list::<DocumentationPart>(&scope, "")?.iter().any(|(_, known)| known.location == part.location) {
         let shown = location::words(&part.location);
-        let text = format!("Documentation part already exists for the specified location: {shown}.");
+        let text = format!("Documentation part already exists for the specified location: {shown}");
         return Err(Fault::conflict(text));
     }
     let mut ops = Ops::new();

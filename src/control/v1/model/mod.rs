@@ -1,5 +1,6 @@
 //! Models: the JSON schemas of bodies.
 
+mod draft4;
 mod schema;
 mod template;
 

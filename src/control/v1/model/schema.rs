@@ -1,5 +1,6 @@
 //! A model's schema: what it may say, which other models it names, and those models put inside.
 
+use super::draft4;
 use crate::catalog::Table;
 use crate::catalog::v1::Model;
 use crate::control::{Fault, Scene};
@@ -10,6 +11,9 @@ use std::collections::BTreeSet;
 /// Largest schema, bytes (AWS: 400 KB).
 const MOST_BYTES: usize = 400 * 1024;
 
+/// Most unknown keywords that one refusal names.
+const MOST_TOLD: usize = 20;
+
 /// How a model is named by another one: this, the API's id, `/models/`, its name.
 const PREFIX: &str = "https://apigateway.amazonaws.com/restapis/";
 
@@ -17,10 +21,10 @@ fn invalid(error: &str) -> Fault {
     Fault::bad_request(format!("Invalid model specified: Validation Result: warnings : [], errors : [{error}]"))
 }
 
-/// Checks a schema: JSON, an object, and every reference leads somewhere in the same API.
+/// Checks a schema: JSON, draft 4, and every reference leads somewhere in the same API.
 ///
 /// # Errors
-/// BadRequest that names the first reference that does not.
+/// BadRequest that names what is not so.
 pub(super) fn check(text: &str, model: &Model, scope: &Scope, scene: &Scene<'_>) -> Result<(), Fault> {
     if text.len() > MOST_BYTES {
         return Err(invalid(&format!("Model schema is larger than {MOST_BYTES} bytes")));
@@ -34,6 +38,14 @@ pub(super) fn check(text: &str, model: &Model, scope: &Scope, scene: &Scene<'_>)
     if !parsed.is_object() {
         return Err(invalid("Invalid model schema specified. A schema is a JSON object"));
     }
+    let found = draft4::look(&parsed);
+    if !found.unsupported.is_empty() {
+        let words = Value::from(found.unsupported.into_iter().take(MOST_TOLD).collect::<Vec<String>>());
+        return Err(invalid(&format!("Invalid model schema specified. Unsupported keyword(s): {words}")));
+    }
+    if let Some(flaw) = found.flaw {
+        return Err(invalid(&format!("Invalid model schema specified. {flaw}")));
+    }
     let api = scope.api_id().map(|api| api.to_string()).unwrap_or_default();
     let mut fault = None;
     references(&parsed, &mut |reference| {
@@ -43,7 +55,7 @@ pub(super) fn check(text: &str, model: &Model, scope: &Scope, scene: &Scene<'_>)
                 Some(name) => name == model.name || scene.world.row(scope, Table::Model, name).is_some(),
                 None => {
                     fault.get_or_insert_with(|| {
-                        invalid(&format!("Model reference must be in canonical form: {PREFIX}{api}/models/{{name}}"))
+                        invalid("Invalid model schema specified, Model reference must be in canonical form")
                     });
                     true
                 }
