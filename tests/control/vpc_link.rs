@@ -33,9 +33,7 @@ fn a_link_is_pending_at_first_and_ready_at_the_next_look() {
     assert_eq!(one("replace", "/name", json!("")), bad_request("Name cannot be empty"));
     assert_eq!(
         one("replace", "/status", json!(NLB)),
-        bad_request(
-            "Invalid patch path  '/status' specified for op 'replace'. Must be one of: [/name, /description]"
-        )
+        bad_request("Invalid patch path  '/status' specified for op 'replace'. Must be one of: [/name, /description]")
     );
     assert_eq!(
         one("replace", "/targetArns", json!(NLB)),

@@ -1,6 +1,6 @@
 //! ImportDocumentationParts: the parts in `x-amazon-apigateway-documentation` of an OpenAPI document.
 
-use super::{location, properties};
+use super::{MOST, location, properties, too_many};
 use crate::catalog::Table;
 use crate::catalog::v1::DocumentationPart;
 use crate::control::render::Object;
@@ -9,8 +9,6 @@ use crate::control::{Fault, Reply, Scene};
 use crate::state::Ops;
 use serde_json::Value;
 
-/// Most parts of an API (AWS: 2,000).
-const MOST: usize = 2_000;
 const UNREADABLE: &str = "Unable to build importer with provided input.";
 
 /// The operation.
@@ -46,7 +44,7 @@ pub(super) fn run(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
         }
     }
     if known.len() > MOST {
-        return Err(Fault::limit_exceeded(format!("An API may have at most {MOST} documentation parts")));
+        return Err(too_many());
     }
     let reply = Object::new().set("ids", ids).maybe("warnings", Some(warnings).filter(|all| !all.is_empty()));
     Ok((ops, Reply::json(reply)))

@@ -23,6 +23,13 @@ pub const OPERATIONS: &[Verb] = &[
     Verb::draft("ImportDocumentationParts", import::run),
 ];
 
+/// Most parts of an API (AWS: 2,000): a documentation version keeps them all in one row.
+const MOST: usize = 2_000;
+
+fn too_many() -> Fault {
+    Fault::limit_exceeded(format!("An API may have at most {MOST} documentation parts"))
+}
+
 const MISSING: &str = "Invalid Documentation part identifier specified";
 
 const RULES: Rules<DocumentationPart> = Rules {
@@ -59,7 +66,11 @@ fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
         properties: properties(call.label("properties"))?,
         ..DocumentationPart::default()
     };
-    if scene.world.list::<DocumentationPart>(&scope, "")?.iter().any(|(_, known)| known.location == part.location) {
+    let all = scene.world.list::<DocumentationPart>(&scope, "")?;
+    if all.len() >= MOST {
+        return Err(too_many());
+    }
+    if all.iter().any(|(_, known)| known.location == part.location) {
         let shown = location::words(&part.location);
         let text = format!("Documentation part already exists for the specified location: {shown}");
         return Err(Fault::conflict(text));
