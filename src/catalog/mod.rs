@@ -65,6 +65,16 @@ pub enum Table {
     UsagePlan = 102,
     /// A key's membership of a plan; id: `{planId}/{keyId}`.
     UsagePlanKey = 103,
+    /// A client certificate; id: its id.
+    ClientCertificate = 104,
+    /// A VPC link; id: its id.
+    VpcLink = 105,
+    /// A custom domain name; id: the name, or `{name}+{id}` for a private one.
+    DomainName = 106,
+    /// A base path mapping; id: `{domain}/{basePath}`.
+    BasePathMapping = 107,
+    /// A VPC endpoint's way to a private domain name; id: its ARN.
+    DomainNameAccessAssociation = 108,
 
     /// The cluster itself; id: empty.
     Cluster = 200,
@@ -85,7 +95,7 @@ impl Table {
     pub const FIRST_DELIVERY: u8 = 64;
 
     /// Every table, in order.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 26] = [
         Self::RestApi,
         Self::Resource,
         Self::Method,
@@ -101,6 +111,11 @@ impl Table {
         Self::ApiKey,
         Self::UsagePlan,
         Self::UsagePlanKey,
+        Self::ClientCertificate,
+        Self::VpcLink,
+        Self::DomainName,
+        Self::BasePathMapping,
+        Self::DomainNameAccessAssociation,
         Self::Cluster,
         Self::Node,
         Self::Token,

@@ -113,21 +113,24 @@ pub struct Rules<T: 'static> {
 
 impl<T> Rules<T> {
     /// Applies the call's `patchOperations` in order. The noun must be thrown away when one is refused.
+    ///
+    /// # Errors
+    /// What every step was refused for, as [`together`] puts it.
     pub fn apply(&self, noun: &mut T, scene: &Scene<'_>) -> Result<(), Fault> {
-        for mut step in steps(scene.call) {
-            let Some(rule) = self.rule(&mut step)? else {
-                match self.other {
-                    Some(apply) => apply(noun, &step, scene)?,
-                    None => return Err(self.bad_path(&step)),
-                }
-                continue;
+        together(steps(scene.call).into_iter().map(|step| self.one(noun, step, scene)))
+    }
+
+    fn one(&self, noun: &mut T, mut step: Step, scene: &Scene<'_>) -> Result<(), Fault> {
+        let Some(rule) = self.rule(&mut step)? else {
+            return match self.other {
+                Some(apply) => apply(noun, &step, scene),
+                None => Err(self.bad_path(&step)),
             };
-            if !rule.ops.contains(&step.op) {
-                return Err(self.bad_op(&step, rule));
-            }
-            (rule.apply)(noun, &step, scene)?;
+        };
+        if !rule.ops.contains(&step.op) {
+            return Err(self.bad_op(&step, rule));
         }
-        Ok(())
+        (rule.apply)(noun, &step, scene)
     }
 
     fn rule(&self, step: &mut Step) -> Result<Option<&'static Rule<T>>, Fault> {
@@ -162,6 +165,29 @@ impl<T> Rules<T> {
             Style::Plain => bad_op(rule.ops),
         }
     }
+}
+
+/// Most refusals that one answer tells of.
+const MOST_TOLD: usize = 20;
+
+/// One refusal for all steps of a PATCH: the first decides on exception and status, and the words of the others of its kind
+/// follow, as API Gateway tells of several errors at once.
+///
+/// # Errors
+/// When any step was refused.
+pub fn together(steps: impl Iterator<Item = Result<(), Fault>>) -> Result<(), Fault> {
+    let mut refused: Option<(Fault, usize)> = None;
+    for fault in steps.filter_map(Result::err) {
+        match &mut refused {
+            None => refused = Some((fault, 1)),
+            Some((first, told)) if first.name == fault.name && *told < MOST_TOLD => {
+                first.message = format!("{}; {}", first.message, fault.message);
+                *told += 1;
+            }
+            Some(_) => {}
+        }
+    }
+    refused.map_or(Ok(()), |(fault, _)| Err(fault))
 }
 
 /// The plain refusal of a path.

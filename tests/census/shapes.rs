@@ -12,8 +12,15 @@ const GOLDEN: &str = include_str!("../../src/catalog/v1/golden.txt");
 const OURS: &[(&str, &str, &str)] = &[
     ("ApiKey", "valueSealed", "the value, sealed; AWS's `value` is shown from it"),
     ("ApiKey", "valueHash", "the index for look-ups"),
+    ("Stage", "cacheFlushes", "a flush reaches every node by this count"),
+    ("Stage", "authorizerFlushes", "likewise"),
     ("Stage", "revision", "which state of the stage a forwarded request was judged by"),
     ("UsagePlan", "createdDateMs", "a quota's offset counts in the plan's first period"),
+    ("ClientCertificate", "privateKeySealed", "the private key, which AWS never shows"),
+    ("DocumentationVersion", "parts", "what AWS keeps out of sight until an export"),
+    ("DomainName", "certificatePem", "a certificate given by value, which AWS never shows again"),
+    ("DomainName", "privateKeySealed", "its private key"),
+    ("DomainNameAccessAssociation", "rejected", "the owner's refusal, which the consumer is not shown"),
     ("ApiKey", "planIds", "memberships, for look-ups while serving"),
 ];
 
@@ -22,6 +29,7 @@ const THEIRS: &[(&str, &str, &str)] = &[
     ("Account", "apiKeyVersion", "a constant"),
     ("ApiKey", "value", "stored sealed"),
     ("Deployment", "apiSummary", "derived from the frozen tree"),
+    ("GatewayResponse", "defaultResponse", "derived: only a customised response has a row"),
     ("Resource", "resourceMethods", "derived: methods have rows of their own"),
     ("UsagePlanKey", "value", "the key's"),
     ("UsagePlanKey", "name", "the key's"),

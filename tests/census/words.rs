@@ -31,6 +31,12 @@ fn the_closed_vocabularies_are_the_models() {
             assert_eq!(ours, model($structure, $member), stringify!($type));
         };
     }
+    same!(AuthorizerType, "Authorizer", "type");
+    same!(DocumentationPartType, "DocumentationPartLocation", "type");
+    same!(GatewayResponseType, "GatewayResponse", "responseType");
+    same!(JwtAlgorithm, "JwtConfiguration", "defaultAlgorithms");
+    same!(RoutingMode, "DomainName", "routingMode");
+    same!(VpcLinkStatus, "VpcLink", "status");
     same!(ApiKeySource, "RestApi", "apiKeySource");
     same!(EndpointType, "EndpointConfiguration", "types");
     same!(IpAddressType, "EndpointConfiguration", "ipAddressType");

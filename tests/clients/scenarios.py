@@ -4,8 +4,10 @@ import time
 
 import apis
 import deployments
+import domains
 import keys
 import methods
+import parts
 import plans
 import tags
 from cluster import Backend
@@ -13,7 +15,7 @@ from cluster import Backend
 
 def run(cluster):
     with Backend() as backend:
-        for scenario in (apis, methods, deployments, keys, plans, tags):
+        for scenario in (apis, methods, parts, domains, deployments, keys, plans, tags):
             began = time.time()
             scenario.run(cluster, backend)
             print(f"ok  {scenario.__name__}  {time.time() - began:.1f} s", flush=True)

@@ -15,6 +15,10 @@ pub(crate) fn not_found(message: &str) -> (u16, String, String) {
     (404, "NotFoundException".to_owned(), message.to_owned())
 }
 
+pub(crate) fn conflict(message: &str) -> (u16, String, String) {
+    (409, "ConflictException".to_owned(), message.to_owned())
+}
+
 pub(crate) fn scope(api: &str) -> Scope {
     Scope::api(&AccountId::from(ACCOUNT), &Region::from("us-east-1"), &ApiId::from(api))
 }

@@ -9,6 +9,115 @@ use serde_json::{Map, Value, json};
 use crate::bench::Bench;
 use crate::deployment::{deploy, mocked};
 
+const AUTHORIZER: &str = "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/f/invocations";
+
+/// Words that mean something somewhere: names, paths of patches, numbers, and what breaks parsers.
+const WORDS: &[&str] = &[
+    "Empty",
+    "TOKEN",
+    "THROTTLED",
+    "1",
+    "x",
+    "(none)",
+    "api.example.com",
+    "in.example.com",
+    "b.example.com",
+    "vpce-1",
+    "arn:aws:a:b:c:d",
+    "{\"type\":\"object\",\"properties\":{\"a\":{\"$ref\":\"#\"}}}",
+    "{\"$ref\":\"#/definitions/x\"}",
+    "/schema",
+    "/properties",
+    "/authorizerResultTtlInSeconds",
+    "/identitySource",
+    "/statusCode",
+    "/responseParameters/gatewayresponse.header.X",
+    "/responseTemplates/application~1json",
+    "/endpointConfiguration/types",
+    "/endpointConfiguration/types/0",
+    "/mutualTlsAuthentication/truststoreUri",
+    "/basePath",
+    "/restapiId",
+    "/validateRequestBody",
+    AUTHORIZER,
+    crate::domain_name::CERTIFICATE,
+    "GET",
+    "200",
+    "prod",
+    "true",
+    "-1",
+    "1e308",
+    "NaN",
+    "0",
+    "99999999999999999999",
+    "",
+    " ",
+    "/",
+    "~1",
+    "~",
+    "%",
+    "{proxy+}",
+    "{",
+    "}",
+    "a:b",
+    ":",
+    "*/*",
+    "*",
+    "$default",
+    "API_KEY",
+    "NONE",
+    "MOCK",
+    "HTTP",
+    "HTTP_PROXY",
+    "http://example.com/{x}",
+    "arn:aws:iam::000000000000:role/x",
+    "application/json",
+    "application~1json",
+    "DAY",
+    "apisummary",
+    "methods",
+    "2023-11-14",
+    "2023-11-31",
+    "csv",
+    "{\"statusCode\":200}",
+    "{\"a\":",
+    "[1]",
+    "ä€🐾",
+    "\u{0}",
+    "a\nb",
+    "method.request.path.x",
+    "integration.request.header.y",
+    "method.response.header.z",
+    "/description",
+    "/name",
+    "/deploymentId",
+    "/canarySettings",
+    "/canarySettings/percentTraffic",
+    "/variables/x",
+    "/*/*/caching/enabled",
+    "/~1/GET/throttling/rateLimit",
+    "/accessLogSettings/format",
+    "/quota/limit",
+    "/quota/period",
+    "/throttle",
+    "/throttle/rateLimit",
+    "/apiStages",
+    "/apiStages/",
+    "/apiStages/:/throttle",
+    "/features",
+    "/requestParameters/x",
+    "/requestTemplates/application~1json",
+    "/parentId",
+    "/pathPart",
+    "/canarySettings/stageVariableOverrides/x",
+    "/variables",
+    "/deploymentId/",
+    "//",
+    "/a/b",
+    "/remaining",
+    "",
+];
+
 /// xorshift64*: the same seed makes the same calls.
 struct Dice(u64);
 
@@ -25,7 +134,7 @@ impl Dice {
     }
 }
 
-/// Words that mean something somewhere: ids of what there is, paths, numbers, and what breaks parsers.
+/// Those words, and the ids of what there is.
 struct Words(Vec<String>);
 
 impl Words {
@@ -41,91 +150,29 @@ impl Words {
         let stages = json!([{"apiId": api, "stage": "prod"}]);
         let plan = bench.post("/usageplans", json!({"name": "p", "apiStages": stages})).id();
         bench.post(&format!("/usageplans/{plan}/keys"), json!({"keyId": key, "keyType": "API_KEY"})).ok(201);
-        let mut words: Vec<String> = [
-            "GET",
-            "200",
-            "prod",
-            "true",
-            "-1",
-            "1e308",
-            "NaN",
-            "0",
-            "99999999999999999999",
-            "",
-            " ",
-            "/",
-            "~1",
-            "~",
-            "%",
-            "{proxy+}",
-            "{",
-            "}",
-            "a:b",
-            ":",
-            "*/*",
-            "*",
-            "$default",
-            "API_KEY",
-            "NONE",
-            "MOCK",
-            "HTTP",
-            "HTTP_PROXY",
-            "http://example.com/{x}",
-            "arn:aws:iam::000000000000:role/x",
-            "application/json",
-            "application~1json",
-            "DAY",
-            "apisummary",
-            "methods",
-            "2023-11-14",
-            "2023-11-31",
-            "csv",
-            "{\"statusCode\":200}",
-            "{\"a\":",
-            "[1]",
-            "ä€🐾",
-            "\u{0}",
-            "a\nb",
-            "method.request.path.x",
-            "integration.request.header.y",
-            "method.response.header.z",
-            "/description",
-            "/name",
-            "/deploymentId",
-            "/canarySettings",
-            "/canarySettings/percentTraffic",
-            "/variables/x",
-            "/*/*/caching/enabled",
-            "/~1/GET/throttling/rateLimit",
-            "/accessLogSettings/format",
-            "/quota/limit",
-            "/quota/period",
-            "/throttle",
-            "/throttle/rateLimit",
-            "/apiStages",
-            "/apiStages/",
-            "/apiStages/:/throttle",
-            "/features",
-            "/requestParameters/x",
-            "/requestTemplates/application~1json",
-            "/parentId",
-            "/pathPart",
-            "/canarySettings/stageVariableOverrides/x",
-            "/variables",
-            "/deploymentId/",
-            "//",
-            "/a/b",
-            "/remaining",
-            "",
-        ]
-        .map(str::to_owned)
-        .to_vec();
+        let authorizer = json!({"name": "a", "type": "TOKEN", "authorizerUri": AUTHORIZER, "identitySource": "method.request.header.A"});
+        let authorizer = bench.post(&format!("/restapis/{api}/authorizers"), authorizer).id();
+        let validator = bench.post(&format!("/restapis/{api}/requestvalidators"), json!({"name": "v"})).id();
+        let part = json!({"location": {"type": "API"}, "properties": "{}"});
+        let part = bench.post(&format!("/restapis/{api}/documentation/parts"), part).id();
+        bench.post(&format!("/restapis/{api}/documentation/versions"), json!({"documentationVersion": "1"})).ok(201);
+        let certificate = bench.post("/clientcertificates", json!({})).ok(201)["clientCertificateId"].clone();
+        let link = bench.post("/vpclinks", json!({"name": "l", "targetArns": ["arn:aws:a:b:c:d"]})).id();
+        crate::domain_name::regional(bench, "api.example.com");
+        let private = crate::domain_name::private(bench, "in.example.com");
+        bench.post("/domainnames/api.example.com/basepathmappings", json!({"restApiId": api, "basePath": "x"})).ok(201);
+        let mut words: Vec<String> = WORDS.iter().map(|word| (*word).to_owned()).collect();
         words.push("x".repeat(2_000));
         words.push(format!("arn:aws:apigateway:us-east-1::/restapis/{api}"));
         words.push(format!("arn:aws:apigateway:us-east-1::/restapis/{api}/stages/prod"));
         words.push(format!("{api}:prod"));
         words.push(format!("/apiStages/{api}:prod/throttle"));
         words.push(format!("/apiStages/{api}:prod/throttle/~1/GET/rateLimit"));
+        words.push(certificate.as_str().unwrap().to_owned());
+        words.extend(["domainNameId", "domainNameArn"].map(|name| private[name].as_str().unwrap().to_owned()));
+        words.extend([authorizer, validator, part, link]);
+        // The API is what most calls need: it is said more often than the rest.
+        words.extend(std::iter::repeat_n(api.clone(), 6));
         words.extend([api, root, child, deployment, key, plan]);
         Words(words)
     }

@@ -2,11 +2,21 @@
 
 mod account;
 mod api_key;
+mod authorizer;
+mod base_path_mapping;
 mod bench;
+mod client_certificate;
 mod deployment;
+mod documentation_part;
+mod documentation_version;
+mod domain_name;
+mod domain_name_access_association;
+mod gateway_response;
 mod hostile;
 mod integration;
 mod method;
+mod model;
+mod request_validator;
 mod resource;
 mod rest_api;
 mod signers;
@@ -14,4 +24,5 @@ mod stage;
 mod tags;
 mod usage;
 mod usage_plan;
+mod vpc_link;
 mod walk;

@@ -42,7 +42,7 @@ seen["odd_query"] = error(lambda: api.get_rest_apis(position="a b+c/%é"))
 seen["wrong_secret"] = error(lambda: client(secret="wrong").get_rest_apis())
 seen["unknown_key"] = error(lambda: client(access_key="AKNOBODY").get_rest_apis())
 seen["token"] = error(lambda: client(token="session").get_rest_apis())
-seen["absent"] = error(lambda: api.get_models(restApiId=made["id"]))
+seen["absent"] = error(lambda: api.get_sdk_types())
 
 # A presigned query, fetched by a client that knows nothing of AWS.
 url = api.generate_presigned_url("get_rest_api", Params={"restApiId": made["id"]}, ExpiresIn=60)

@@ -86,7 +86,7 @@ fn boto3_the_aws_cli_curl_and_presigned_queries_are_verified() {
         ("odd_query", json!([400, "BadRequestException", "Invalid position parameter"])),
         ("unknown_key", json!([403, "UnrecognizedClientException", invalid])),
         ("token", json!([403, "UnrecognizedClientException", invalid])),
-        ("absent", json!([501, "NotImplementedException", "Meridian does not implement GetModels yet"])),
+        ("absent", json!([501, "NotImplementedException", "Meridian does not implement GetSdkTypes yet"])),
         ("presigned", json!(true)),
         ("presigned_changed", json!([403, "InvalidSignatureException"])),
         ("cli", json!("péts & co")),

@@ -149,11 +149,12 @@ fn a_stage_that_cannot_be_is_not_made() {
 fn scalars_are_replaced_and_emptied() {
     let s = Staged::new();
     let other = deploy(&s.bench, s.stages.split('/').nth(2).unwrap());
+    let certificate = s.bench.post("/clientcertificates", json!({})).ok(201)["clientCertificateId"].clone();
     let changed = s.patch(&[
         ("replace", "/deploymentId", json!(other)),
         ("replace", "/description", json!("d")),
         ("replace", "/cacheClusterEnabled", json!("true")),
-        ("replace", "/clientCertificateId", json!("c1c1c1")),
+        ("replace", "/clientCertificateId", certificate.clone()),
         ("replace", "/tracingEnabled", json!("TRUE")),
         ("add", "/accessLogSettings/format", json!("$context.requestId")),
         ("replace", "/accessLogSettings/destinationArn", json!("arn:aws:logs:us-east-1:0:log-group:x")),
@@ -163,7 +164,7 @@ fn scalars_are_replaced_and_emptied() {
     let mut expected = s.bare();
     let more = json!({
         "deploymentId": other, "description": "d", "cacheClusterEnabled": true, "cacheClusterSize": "0.5",
-        "cacheClusterStatus": "AVAILABLE", "clientCertificateId": "c1c1c1", "tracingEnabled": true,
+        "cacheClusterStatus": "AVAILABLE", "clientCertificateId": certificate, "tracingEnabled": true,
         "accessLogSettings": {"format": "$context.requestId", "destinationArn": "arn:aws:logs:us-east-1:0:log-group:x"},
         "variables": {"host": "example.com", "port": "80"},
     });

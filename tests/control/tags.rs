@@ -1,4 +1,4 @@
-//! Tags, on everything of issue A that has an ARN.
+//! Tags, on everything that has an ARN.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
@@ -22,7 +22,14 @@ fn every_noun_with_an_arn_is_tagged_untagged_and_shows_it() {
     bench.post(&format!("/restapis/{api}/stages"), json!({"stageName": "prod", "deploymentId": deployment})).ok(201);
     let key = bench.post("/apikeys", json!({})).id();
     let plan = bench.post("/usageplans", json!({"name": "p"})).id();
+    let certificate = bench.post("/clientcertificates", json!({})).ok(201);
+    let certificate = certificate["clientCertificateId"].as_str().unwrap();
+    let link = bench.post("/vpclinks", json!({"name": "l", "targetArns": ["arn:aws:a:b:c:d"]})).id();
+    crate::domain_name::regional(&bench, "api.example.com");
     for path in [
+        format!("/clientcertificates/{certificate}"),
+        format!("/vpclinks/{link}"),
+        "/domainnames/api.example.com".to_owned(),
         format!("/restapis/{api}"),
         format!("/restapis/{api}/stages/prod"),
         format!("/apikeys/{key}"),

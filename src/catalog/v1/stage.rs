@@ -58,6 +58,12 @@ pub struct Stage {
     pub created_date_ms: i64,
     /// When it was last changed, milliseconds since 1970.
     pub last_updated_date_ms: i64,
+    /// How often its cache was flushed: what was cached under another count is stale.
+    #[serde(skip_serializing_if = "super::is_zero")]
+    pub cache_flushes: u64,
+    /// The same for the verdicts of its authorizers.
+    #[serde(skip_serializing_if = "super::is_zero")]
+    pub authorizer_flushes: u64,
     /// Members of a newer version.
     #[serde(flatten)]
     pub unknown: Unknown,

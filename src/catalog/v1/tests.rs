@@ -184,6 +184,8 @@ fn stage() -> Stage {
         revision: 3,
         created_date_ms: 1_700_000_000_123,
         last_updated_date_ms: 1_700_000_000_456,
+        cache_flushes: 2,
+        authorizer_flushes: 1,
         unknown: newer(),
     }
 }
@@ -210,6 +212,183 @@ fn usage_plan() -> UsagePlan {
 
 fn usage_plan_key() -> UsagePlanKey {
     UsagePlanKey { id: "a1b2c3d4e5".into(), kind: UsagePlanKey::API_KEY.into(), unknown: newer() }
+}
+
+fn authorizer() -> Authorizer {
+    let claim = JwtClaim {
+        claim_name: "tier".into(),
+        format: "SINGLE_STRING".into(),
+        required: true,
+        expected_values: vec!["gold".into()],
+        unknown: newer(),
+    };
+    let issuer = JwtIssuer {
+        issuer: "https://issuer.example.com".into(),
+        audiences: vec!["pets".into()],
+        additional_claims: vec![claim],
+        jwks_uri: some("https://issuer.example.com/jwks"),
+        unknown: newer(),
+    };
+    Authorizer {
+        id: "u1u1u1".into(),
+        name: "tokens".into(),
+        kind: AuthorizerType::Jwt,
+        provider_arns: vec!["arn:aws:cognito-idp:us-east-1:000000000000:userpool/us-east-1_a".into()],
+        auth_type: some("oauth2"),
+        authorizer_uri: some("arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/f/invocations"),
+        authorizer_credentials: some("arn:aws:iam::000000000000:role/call"),
+        identity_source: some("method.request.header.Authorization"),
+        identity_validation_expression: some("Bearer .+"),
+        authorizer_result_ttl_in_seconds: Some(0),
+        jwt_configuration: Some(JwtConfiguration {
+            issuers: vec![issuer],
+            default_algorithms: vec![JwtAlgorithm::Es256],
+            unknown: newer(),
+        }),
+        unknown: newer(),
+    }
+}
+
+fn base_path_mapping() -> BasePathMapping {
+    BasePathMapping {
+        base_path: BasePathMapping::NONE.into(),
+        rest_api_id: "a1b2c3d4e5".into(),
+        stage: some("prod"),
+        unknown: newer(),
+    }
+}
+
+fn client_certificate() -> ClientCertificate {
+    ClientCertificate {
+        client_certificate_id: "c1c1c1".into(),
+        description: some("for the backend"),
+        pem_encoded_certificate: "-----BEGIN CERTIFICATE-----".into(),
+        private_key_sealed: vec![1, 2, 255],
+        tags: texts(&[("team", "pets")]),
+        created_date_ms: 1_700_000_000_123,
+        expiration_date_ms: 1_731_536_000_123,
+        unknown: newer(),
+    }
+}
+
+fn documentation_part() -> DocumentationPart {
+    DocumentationPart {
+        id: "o1o1o1".into(),
+        location: DocumentationPartLocation {
+            kind: DocumentationPartType::ResponseHeader,
+            path: some("/pets"),
+            method: some("GET"),
+            status_code: some("200"),
+            name: some("X"),
+            unknown: newer(),
+        },
+        properties: "{\"description\":\"x\"}".into(),
+        unknown: newer(),
+    }
+}
+
+fn documentation_version() -> DocumentationVersion {
+    DocumentationVersion {
+        version: "1".into(),
+        description: some("first"),
+        parts: vec![documentation_part()],
+        created_date_ms: 1_700_000_000_123,
+        unknown: newer(),
+    }
+}
+
+fn domain_name() -> DomainName {
+    DomainName {
+        domain_name: "api.example.com".into(),
+        domain_name_id: some("n1n1n1"),
+        domain_name_arn: some("arn:aws:apigateway:us-east-1:000000000000:/domainnames/api.example.com+n1n1n1"),
+        certificate_name: some("cert"),
+        certificate_arn: some("arn:aws:acm:us-east-1:000000000000:certificate/x"),
+        certificate_upload_date_ms: Some(1_700_000_000_123),
+        regional_domain_name: some("d-x.execute-api.us-east-1.localhost"),
+        regional_hosted_zone_id: some("Z1"),
+        regional_certificate_name: some("cert"),
+        regional_certificate_arn: some("arn:aws:acm:us-east-1:000000000000:certificate/y"),
+        distribution_domain_name: some("d1.localhost"),
+        distribution_hosted_zone_id: some("Z2"),
+        endpoint_configuration: rest_api().endpoint_configuration,
+        domain_name_status: some("AVAILABLE"),
+        domain_name_status_message: some("fine"),
+        security_policy: some("TLS_1_2"),
+        endpoint_access_mode: some("BASIC"),
+        tags: texts(&[("team", "pets")]),
+        mutual_tls_authentication: Some(MutualTlsAuthentication {
+            truststore_uri: some("s3://bucket/key.pem"),
+            truststore_version: some("1"),
+            truststore_warnings: vec!["odd".into()],
+            unknown: newer(),
+        }),
+        ownership_verification_certificate_arn: some("arn:aws:acm:us-east-1:000000000000:certificate/z"),
+        management_policy: some("{}"),
+        policy: some("{}"),
+        routing_mode: Some(RoutingMode::RoutingRuleOnly),
+        certificate_pem: some("-----BEGIN CERTIFICATE-----"),
+        private_key_sealed: vec![1, 2, 255],
+        unknown: newer(),
+    }
+}
+
+fn access_association() -> DomainNameAccessAssociation {
+    DomainNameAccessAssociation {
+        domain_name_access_association_arn:
+            "arn:aws:apigateway:us-east-1:000000000000:/domainnameaccessassociations/domainname/x/vpcesource/vpce-1"
+                .into(),
+        domain_name_arn: "arn:aws:apigateway:us-east-1:000000000000:/domainnames/x+n1n1n1".into(),
+        access_association_source_type: "VPCE".into(),
+        access_association_source: "vpce-1".into(),
+        tags: texts(&[("team", "pets")]),
+        rejected: true,
+        unknown: newer(),
+    }
+}
+
+fn gateway_response() -> GatewayResponse {
+    GatewayResponse {
+        response_type: GatewayResponseType::Default5xx,
+        status_code: some("502"),
+        response_parameters: texts(&[("gatewayresponse.header.X", "'static'")]),
+        response_templates: Some(texts(&[("application/json", "{}")])),
+        unknown: newer(),
+    }
+}
+
+fn model() -> Model {
+    Model {
+        id: "m1m1m1".into(),
+        name: "Pet".into(),
+        description: some("a pet"),
+        schema: some("{\"type\":\"object\"}"),
+        content_type: "application/json".into(),
+        unknown: newer(),
+    }
+}
+
+fn request_validator() -> RequestValidator {
+    RequestValidator {
+        id: "q1q1q1".into(),
+        name: some("all"),
+        validate_request_body: true,
+        validate_request_parameters: true,
+        unknown: newer(),
+    }
+}
+
+fn vpc_link() -> VpcLink {
+    VpcLink {
+        id: "v1v1v1".into(),
+        name: "inside".into(),
+        description: some("to the backend"),
+        target_arns: vec!["arn:aws:elasticloadbalancing:us-east-1:000000000000:loadbalancer/net/x/1".into()],
+        status: VpcLinkStatus::Pending,
+        status_message: some("soon"),
+        tags: texts(&[("team", "pets")]),
+        unknown: newer(),
+    }
 }
 
 /// A row as `state` writes it: the version, then MessagePack with field names.
@@ -241,13 +420,24 @@ fn every_noun_survives_its_row_with_members_of_a_newer_version() {
     let rows = [
         survives("Account", &account()),
         survives("ApiKey", &api_key()),
+        survives("Authorizer", &authorizer()),
+        survives("BasePathMapping", &base_path_mapping()),
+        survives("ClientCertificate", &client_certificate()),
         survives("Deployment", &deployment()),
+        survives("DocumentationPart", &documentation_part()),
+        survives("DocumentationVersion", &documentation_version()),
+        survives("DomainName", &domain_name()),
+        survives("DomainNameAccessAssociation", &access_association()),
+        survives("GatewayResponse", &gateway_response()),
         survives("Method", &method()),
+        survives("Model", &model()),
+        survives("RequestValidator", &request_validator()),
         survives("Resource", &resource()),
         survives("RestApi", &rest_api()),
         survives("Stage", &stage()),
         survives("UsagePlan", &usage_plan()),
         survives("UsagePlanKey", &usage_plan_key()),
+        survives("VpcLink", &vpc_link()),
     ]
     .concat();
     let golden = include_str!("golden.txt");

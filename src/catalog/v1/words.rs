@@ -162,3 +162,133 @@ words!(
         SucceedWithoutResponseHeader = "SUCCEED_WITHOUT_RESPONSE_HEADER",
     }
 );
+words!(
+    /// What an authorizer looks at.
+    AuthorizerType {
+        /// One header, given to a Lambda function.
+        Token = "TOKEN",
+        /// The whole request, given to a Lambda function.
+        Request = "REQUEST",
+        /// A token of a user pool.
+        CognitoUserPools = "COGNITO_USER_POOLS",
+        /// A token of any issuer of OpenID Connect.
+        Jwt = "JWT",
+    }
+);
+words!(
+    /// How a JSON web token is signed.
+    JwtAlgorithm {
+        /// RSA, SHA-256.
+        Rs256 = "RS256",
+        /// RSA, SHA-384.
+        Rs384 = "RS384",
+        /// RSA, SHA-512.
+        Rs512 = "RS512",
+        /// ECDSA, P-256.
+        Es256 = "ES256",
+        /// ECDSA, P-384.
+        Es384 = "ES384",
+        /// ECDSA, P-521.
+        Es512 = "ES512",
+    }
+);
+words!(
+    /// What a gateway response answers.
+    GatewayResponseType {
+        /// The request is larger than the limit.
+        RequestTooLarge = "REQUEST_TOO_LARGE",
+        /// No resource has this path.
+        ResourceNotFound = "RESOURCE_NOT_FOUND",
+        /// The authorizer's answer cannot be used.
+        AuthorizerConfigurationError = "AUTHORIZER_CONFIGURATION_ERROR",
+        /// No method has this path, or the signature is missing.
+        MissingAuthenticationToken = "MISSING_AUTHENTICATION_TOKEN",
+        /// The body does not fit its model.
+        BadRequestBody = "BAD_REQUEST_BODY",
+        /// The signature is wrong.
+        InvalidSignature = "INVALID_SIGNATURE",
+        /// The API key is missing or not good here.
+        InvalidApiKey = "INVALID_API_KEY",
+        /// A required parameter is missing.
+        BadRequestParameters = "BAD_REQUEST_PARAMETERS",
+        /// The authorizer failed.
+        AuthorizerFailure = "AUTHORIZER_FAILURE",
+        /// The caller's token is missing or wrong.
+        Unauthorized = "UNAUTHORIZED",
+        /// The integration took too long.
+        IntegrationTimeout = "INTEGRATION_TIMEOUT",
+        /// A policy says no.
+        AccessDenied = "ACCESS_DENIED",
+        /// Every refusal with 4xx that has none of its own.
+        Default4xx = "DEFAULT_4XX",
+        /// Every refusal with 5xx that has none of its own.
+        Default5xx = "DEFAULT_5XX",
+        /// The web ACL says no.
+        WafFiltered = "WAF_FILTERED",
+        /// The plan's quota is used up.
+        QuotaExceeded = "QUOTA_EXCEEDED",
+        /// Too many requests at once.
+        Throttled = "THROTTLED",
+        /// The API cannot do what it is configured to.
+        ApiConfigurationError = "API_CONFIGURATION_ERROR",
+        /// No template fits the body's media type.
+        UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE",
+        /// The integration failed.
+        IntegrationFailure = "INTEGRATION_FAILURE",
+        /// The signature's token has expired.
+        ExpiredToken = "EXPIRED_TOKEN",
+    }
+);
+words!(
+    /// What a documentation part is about.
+    DocumentationPartType {
+        /// The body of a response.
+        ResponseBody = "RESPONSE_BODY",
+        /// A response of a method.
+        Response = "RESPONSE",
+        /// A method.
+        Method = "METHOD",
+        /// A model.
+        Model = "MODEL",
+        /// An authorizer.
+        Authorizer = "AUTHORIZER",
+        /// A header of a response.
+        ResponseHeader = "RESPONSE_HEADER",
+        /// A resource.
+        Resource = "RESOURCE",
+        /// A variable of a path.
+        PathParameter = "PATH_PARAMETER",
+        /// The body of a request.
+        RequestBody = "REQUEST_BODY",
+        /// A parameter of the query.
+        QueryParameter = "QUERY_PARAMETER",
+        /// The API as a whole.
+        Api = "API",
+        /// A header of a request.
+        RequestHeader = "REQUEST_HEADER",
+    }
+);
+words!(
+    /// How a custom domain name finds the API.
+    RoutingMode {
+        /// By base path mappings.
+        BasePathMappingOnly = "BASE_PATH_MAPPING_ONLY",
+        /// By routing rules.
+        RoutingRuleOnly = "ROUTING_RULE_ONLY",
+        /// By routing rules, then by base path mappings.
+        RoutingRuleThenBasePathMapping = "ROUTING_RULE_THEN_BASE_PATH_MAPPING",
+    }
+);
+words!(
+    /// Whether a VPC link can be used.
+    VpcLinkStatus {
+        /// It can.
+        Available = "AVAILABLE",
+        /// Not yet.
+        Pending = "PENDING",
+        /// Not any more.
+        Deleting = "DELETING",
+        /// It could not be made.
+        Failed = "FAILED",
+    }
+);

@@ -1,9 +1,9 @@
 //! Finding a resource, a method and its parts, with the NotFound texts of calls below `/resources` (control-plane.md §5).
 
-use crate::catalog::Table;
-use crate::catalog::v1::{Integration, Method, Resource};
+use crate::catalog::v1::{Integration, Method, Model, Resource};
+use crate::catalog::{Mint, Table};
 use crate::control::{Fault, Scene};
-use crate::state::{Ops, Scope};
+use crate::state::{Ops, Scope, Tree};
 
 /// A method in hand: where it lives, and the row itself.
 pub(super) struct Found {
@@ -70,17 +70,37 @@ impl Found {
     }
 }
 
-/// Checks that every model named is the API's. Every API has `Empty` and `Error`.
+/// Checks that every model named is the API's. An API from before models had rows has none, and yet `Empty` and `Error`.
 pub(super) fn check_models<'a>(
     scene: &Scene<'_>,
     scope: &Scope,
     names: impl Iterator<Item = &'a String>,
 ) -> Result<(), Fault> {
     for name in names {
-        let known = matches!(name.as_str(), "Empty" | "Error") || scene.world.row(scope, Table::Model, name).is_some();
+        let implied = || {
+            let mut rows = scene.world.list::<Model>(scope, "").into_iter().flatten();
+            matches!(name.as_str(), "Empty" | "Error") && rows.next().is_none()
+        };
+        let known = scene.world.row(scope, Table::Model, name).is_some() || implied();
         if !known {
             return Err(Fault::bad_request(format!("Invalid model identifier specified: {name}")));
         }
     }
     Ok(())
+}
+
+/// Where a method stands, as refusals name it: `/pets/GET`, and `//GET` at the root.
+pub(super) fn place(tree: &Tree, method_row: &str) -> Result<String, Fault> {
+    let (resource, verb) = method_row.split_once('/').unwrap_or((method_row, ""));
+    let path = tree.get::<Resource>(resource)?.map(|r| r.path).unwrap_or_default();
+    Ok(format!("{path}/{verb}"))
+}
+
+/// An id of six characters that no row of the table has.
+pub(super) fn unused_id(scene: &Scene<'_>, scope: &Scope, table: Table, mint: &mut Mint) -> String {
+    let mut id = mint.lower(6);
+    while scene.world.row(scope, table, &id).is_some() {
+        id = mint.lower(6);
+    }
+    id
 }

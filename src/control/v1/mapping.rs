@@ -80,3 +80,11 @@ pub(super) fn check_media_types<'a>(types: impl Iterator<Item = &'a String>) -> 
     }
     Ok(())
 }
+
+/// Checks the source of a gateway response's header: the request as far as it is known, a constant, a context.
+pub(super) fn check_refusal_source(source: &str) -> Result<(), Fault> {
+    let known = ["path", "querystring", "header", "multivaluequerystring", "multivalueheader"];
+    let request = matches!(parts(source, "method.request"), Some((location, name)) if known.contains(&location) && !name.is_empty());
+    let body = source == "method.request.body" || source.starts_with("method.request.body.");
+    if is_constant(source) || request || body { Ok(()) } else { Err(bad(source)) }
+}

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::Table;
-use crate::catalog::v1::Method;
+use crate::catalog::v1::{Authorizer, AuthorizerType, Method};
 use crate::control::patch::{Op, Rule, Rules, Step, Style};
 use crate::control::render::{Object, flags, texts};
 use crate::control::{Fault, Reply, Scene, Verb};
@@ -136,7 +136,7 @@ fn put(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
 }
 
 fn authorization(text: &str) -> Result<String, Fault> {
-    const TYPES: [&str; 4] = ["NONE", "AWS_IAM", "CUSTOM", "COGNITO_USER_POOLS"];
+    const TYPES: [&str; 5] = ["NONE", "AWS_IAM", "CUSTOM", "COGNITO_USER_POOLS", "JWT"];
     if TYPES.contains(&text) {
         return Ok(text.to_owned());
     }
@@ -146,12 +146,19 @@ fn authorization(text: &str) -> Result<String, Fault> {
 
 /// An authorizer is kept only where the type wants one; then it must be the API's.
 fn settle_authorizer(scene: &Scene<'_>, scope: &Scope, method: &mut Method) -> Result<(), Fault> {
-    if !matches!(method.authorization_type.as_str(), "CUSTOM" | "COGNITO_USER_POOLS") {
-        method.authorizer_id = None;
-        return Ok(());
-    }
-    let known = |id: &String| scene.world.row(scope, Table::Authorizer, id).is_some();
-    if method.authorizer_id.as_ref().is_some_and(known) {
+    let kinds: &[AuthorizerType] = match method.authorization_type.as_str() {
+        "CUSTOM" => &[AuthorizerType::Token, AuthorizerType::Request],
+        "COGNITO_USER_POOLS" => &[AuthorizerType::CognitoUserPools],
+        "JWT" => &[AuthorizerType::Jwt],
+        _ => {
+            method.authorizer_id = None;
+            return Ok(());
+        }
+    };
+    if let Some(id) = &method.authorizer_id
+        && let Some(found) = scene.world.get::<Authorizer>(scope, id)?
+        && kinds.contains(&found.kind)
+    {
         return Ok(());
     }
     Err(Fault::bad_request(

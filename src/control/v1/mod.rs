@@ -2,7 +2,15 @@
 
 pub mod account;
 pub mod api_key;
+pub mod authorizer;
+pub mod base_path_mapping;
+pub mod client_certificate;
 pub mod deployment;
+pub mod documentation_part;
+pub mod documentation_version;
+pub mod domain_name;
+pub mod domain_name_access_association;
+pub mod gateway_response;
 pub mod integration;
 pub mod integration_response;
 mod locate;
@@ -10,6 +18,8 @@ mod map_patch;
 mod mapping;
 pub mod method;
 pub mod method_response;
+pub mod model;
+pub mod request_validator;
 pub mod resource;
 pub mod rest_api;
 pub mod stage;
@@ -17,6 +27,7 @@ pub mod tags;
 pub mod usage;
 pub mod usage_plan;
 pub mod usage_plan_key;
+pub mod vpc_link;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -28,6 +39,17 @@ use super::model::{Operation, Service};
 pub const NOUNS: &[&[Verb]] = &[
     account::OPERATIONS,
     api_key::OPERATIONS,
+    authorizer::OPERATIONS,
+    base_path_mapping::OPERATIONS,
+    client_certificate::OPERATIONS,
+    documentation_part::OPERATIONS,
+    documentation_version::OPERATIONS,
+    domain_name::OPERATIONS,
+    domain_name_access_association::OPERATIONS,
+    vpc_link::OPERATIONS,
+    gateway_response::OPERATIONS,
+    model::OPERATIONS,
+    request_validator::OPERATIONS,
     deployment::OPERATIONS,
     rest_api::OPERATIONS,
     stage::OPERATIONS,

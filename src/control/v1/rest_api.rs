@@ -1,11 +1,11 @@
 //! RestApi: create (also from another one), get, list, update, delete.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::catalog::Noun;
 use crate::catalog::v1::{
-    ApiKeySource, EndpointConfiguration, EndpointType, IpAddressType, Method, Resource, RestApi, UsagePlan,
+    ApiKeySource, EndpointConfiguration, EndpointType, IpAddressType, Method, Model, Resource, RestApi, UsagePlan,
 };
+use crate::catalog::{Noun, Table};
 use crate::control::page;
 use crate::control::patch::{Op, Rule, Rules, Step, Style, bad_path};
 use crate::control::render::{Object, texts};
@@ -155,7 +155,7 @@ fn show_endpoint(configuration: &EndpointConfiguration) -> Object {
 }
 
 /// A policy as API Gateway shows it: JSON text whose quotes and slashes are escaped once more.
-fn escaped(policy: &str) -> String {
+pub(super) fn escaped(policy: &str) -> String {
     let quoted = Value::from(policy).to_string();
     quoted[1..quoted.len() - 1].replace('/', "\\/")
 }
@@ -174,7 +174,7 @@ fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     api.security_policy = own(call.text("securityPolicy"), api.security_policy);
     api.endpoint_access_mode = own(call.text("endpointAccessMode"), api.endpoint_access_mode);
     if base.is_none() || call.object("endpointConfiguration").is_some() {
-        api.endpoint_configuration = endpoint(scene)?;
+        api.endpoint_configuration = endpoint(call.object("endpointConfiguration"))?;
     }
     if let Some(size) = call.number("minimumCompressionSize") {
         api.minimum_compression_size = Some(compression_size(Some(size))?);
@@ -199,6 +199,9 @@ fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
         None => {
             let root = Resource { id: mint.lower(10), path: "/".to_owned(), ..Resource::default() };
             ops.put(&scope, &root.id, &root);
+            for model in super::model::defaults(&mut mint) {
+                ops.put(&scope, &model.name, &model);
+            }
             root.id
         }
     };
@@ -240,10 +243,16 @@ fn clone_tree(
         let resource = id.split('/').next().unwrap_or_default();
         ops.put(to, &Method::row_id(&renamed(resource), &method.http_method), &method);
     }
-    let own = [RestApi::TABLE.number(), Resource::TABLE.number(), Method::TABLE.number()];
+    // Models name each other by the API's id.
+    let (old, new) = (base.id.as_str(), to.api_id().map(|id| id.to_string()).unwrap_or_default());
+    for (id, mut model) in tree.list::<Model>("")? {
+        model.schema = model.schema.map(|text| super::model::rebased(&text, old, &new));
+        ops.put(to, &id, &model);
+    }
+    let own = [RestApi::TABLE, Resource::TABLE, Method::TABLE, Model::TABLE].map(Table::number);
     let rest = tree.all().filter(|(key, _)| {
         let table = key.table_number();
-        table < crate::catalog::Table::FIRST_DELIVERY && !own.contains(&table)
+        table < Table::FIRST_DELIVERY && !own.contains(&table)
     });
     for (key, row) in rest {
         let (table, id) = (key.table_number(), key.id().into());
@@ -260,8 +269,7 @@ fn name(text: &str) -> Result<String, Fault> {
 }
 
 /// The endpoint configuration of a create: EDGE where nothing is said.
-fn endpoint(scene: &Scene<'_>) -> Result<EndpointConfiguration, Fault> {
-    let given = scene.call.object("endpointConfiguration");
+pub(super) fn endpoint(given: Option<&Map<String, Value>>) -> Result<EndpointConfiguration, Fault> {
     let words = |name: &str| {
         let list = given?.get(name)?.as_array()?;
         Some(list.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect::<Vec<_>>())
@@ -290,7 +298,7 @@ fn is_private(configuration: &EndpointConfiguration) -> bool {
     configuration.types.contains(&EndpointType::Private)
 }
 
-fn ip_type(text: &str, configuration: &EndpointConfiguration) -> Result<IpAddressType, Fault> {
+pub(super) fn ip_type(text: &str, configuration: &EndpointConfiguration) -> Result<IpAddressType, Fault> {
     match IpAddressType::known(text) {
         None => Err(Fault::bad_request("ipAddressType must be either ipv4 or dualstack.")),
         Some(IpAddressType::Ipv4) if is_private(configuration) => {
@@ -301,7 +309,7 @@ fn ip_type(text: &str, configuration: &EndpointConfiguration) -> Result<IpAddres
 }
 
 /// A policy in one line; empty or absent clears it.
-fn policy(text: Option<&str>) -> Result<Option<String>, Fault> {
+pub(super) fn policy(text: Option<&str>) -> Result<Option<String>, Fault> {
     let Some(text) = text.filter(|t| !t.is_empty()) else { return Ok(None) };
     let document: Value = serde_json::from_str(text).unwrap_or_default();
     if !document.is_object() {
@@ -349,6 +357,7 @@ fn delete(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
             return Err(Fault::bad_request(text));
         }
     }
+    super::base_path_mapping::refuse_while_mapped(scene, &api.id, None)?;
     let mut ops = Ops::new();
     ops.drop_scope(&scope);
     Ok((ops, Reply::empty()))

@@ -1,8 +1,11 @@
 //! Tags: names and values on things that have an ARN.
 
-use super::{api_key, usage_plan};
+use super::domain_name_access_association as association;
+use super::{api_key, client_certificate, domain_name, usage_plan, vpc_link};
 use crate::catalog::Noun;
-use crate::catalog::v1::{ApiKey, RestApi, Stage, Texts, UsagePlan};
+use crate::catalog::v1::{
+    ApiKey, ClientCertificate, DomainName, DomainNameAccessAssociation, RestApi, Stage, Texts, UsagePlan, VpcLink,
+};
 use crate::control::render::{Object, texts};
 use crate::control::{Call, Fault, Reply, Scene, Verb};
 use crate::state::{Ops, Scope};
@@ -101,10 +104,22 @@ fn edit(scene: &Scene<'_>, change: &dyn Fn(&mut Texts)) -> Result<(Ops, Texts), 
             let missing = Fault::not_found(usage_plan::MISSING);
             on::<UsagePlan>(scene, &region, id, missing, |plan| &mut plan.tags, change)
         }
-        // What this version cannot make cannot be there.
-        ["domainnames", ..] => Err(Fault::not_found("Invalid domain name identifier specified")),
-        ["vpclinks", _] => Err(Fault::not_found("Invalid Vpc Link identifier specified")),
-        ["clientcertificates", _] => Err(Fault::not_found("Invalid Client Certificate identifier specified")),
+        ["domainnames", name] => {
+            let missing = Fault::not_found(domain_name::MISSING);
+            on::<DomainName>(scene, &region, name, missing, |domain| &mut domain.tags, change)
+        }
+        ["vpclinks", id] => {
+            let missing = Fault::not_found(vpc_link::MISSING);
+            on::<VpcLink>(scene, &region, id, missing, |link| &mut link.tags, change)
+        }
+        ["clientcertificates", id] => {
+            let missing = Fault::not_found(client_certificate::MISSING);
+            on::<ClientCertificate>(scene, &region, id, missing, |certificate| &mut certificate.tags, change)
+        }
+        ["domainnameaccessassociations", ..] => {
+            let missing = Fault::not_found(association::MISSING);
+            on::<DomainNameAccessAssociation>(scene, &region, arn, missing, |found| &mut found.tags, change)
+        }
         _ => Err(bad_arn(arn)),
     }
 }

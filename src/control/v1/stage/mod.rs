@@ -19,6 +19,8 @@ pub const OPERATIONS: &[Verb] = &[
     Verb::read("GetStages", list),
     Verb::serving("UpdateStage", update),
     Verb::serving("DeleteStage", delete),
+    Verb::serving("FlushStageCache", |scene| flush(scene, |stage| stage.cache_flushes += 1)),
+    Verb::serving("FlushStageAuthorizersCache", |scene| flush(scene, |stage| stage.authorizer_flushes += 1)),
 ];
 
 pub(super) const MISSING: &str = "Invalid stage identifier specified";
@@ -157,6 +159,14 @@ fn deployed(scene: &Scene<'_>, deployment: &str) -> Result<String, Fault> {
     }
 }
 
+/// The id of a client certificate that there is.
+fn certified(scene: &Scene<'_>, id: String) -> Result<String, Fault> {
+    match scene.world.row(&scene.call.region_scope(), Table::ClientCertificate, &id) {
+        Some(_) => Ok(id),
+        None => Err(Fault::bad_request("Invalid Client Certificate identifier specified")),
+    }
+}
+
 /// The name of a documentation version that there is.
 fn documented(scene: &Scene<'_>, version: String) -> Result<String, Fault> {
     match scene.world.row(&scene.call.api_scope(), Table::DocumentationVersion, &version) {
@@ -183,9 +193,8 @@ fn list(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
 
 fn update(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let (scope, mut stage) = find(scene)?;
-    for step in patch::steps(scene.call) {
-        patch_rules::apply(&mut stage, &step, scene)?;
-    }
+    let steps = patch::steps(scene.call);
+    patch::together(steps.iter().map(|step| patch_rules::apply(&mut stage, step, scene)))?;
     check_variables(stage.variables.as_ref().unwrap_or(&Texts::new()))?;
     touch(&mut stage, scene.stamp.time_ms);
     let mut ops = Ops::new();
@@ -193,9 +202,20 @@ fn update(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     Ok((ops, Reply::json(show(&stage))))
 }
 
+/// Counts a flush: whatever was cached under another count is not looked at any more, on any node. `lastUpdatedDate` stays.
+fn flush(scene: &Scene<'_>, count: fn(&mut Stage)) -> Result<(Ops, Reply), Fault> {
+    let (scope, mut stage) = find(scene)?;
+    count(&mut stage);
+    stage.revision += 1;
+    let mut ops = Ops::new();
+    ops.put(&scope, &stage.stage_name, &stage);
+    Ok((ops, Reply::empty()))
+}
+
 fn delete(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let (scope, stage) = find(scene)?;
     super::usage_plan::refuse_while_covered(scene, &stage.stage_name)?;
+    super::base_path_mapping::refuse_while_mapped(scene, scene.call.label("restApiId"), Some(&stage.stage_name))?;
     let mut ops = Ops::new();
     ops.drop::<Stage>(&scope, &stage.stage_name);
     Ok((ops, Reply::empty()))

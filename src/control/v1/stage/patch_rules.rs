@@ -1,6 +1,6 @@
 //! What a PATCH of a stage may do, and the words in which AWS refuses the rest.
 
-use super::{check_variable, deployed, documented, percent, set_cache};
+use super::{certified, check_variable, deployed, documented, percent, set_cache};
 use crate::catalog::v1::{CanarySettings, MethodSetting, Stage, Texts, UnauthorizedCacheControlHeaderStrategy};
 use crate::control::patch::{self, Op, Step};
 use crate::control::{Fault, Scene};
@@ -94,7 +94,9 @@ fn set(stage: &mut Stage, step: &Step, scene: &Scene<'_>) -> Result<(), Fault> {
         "/description" => stage.description = step.cleared(),
         "/cacheClusterEnabled" => set_cache(stage, step.flag()),
         "/cacheClusterSize" => stage.cache_cluster_size = step.cleared().map(cache_size).transpose()?,
-        "/clientCertificateId" => stage.client_certificate_id = step.cleared(),
+        "/clientCertificateId" => {
+            stage.client_certificate_id = step.cleared().map(|id| certified(scene, id)).transpose()?;
+        }
         "/documentationVersion" => {
             stage.documentation_version = step.cleared().map(|version| documented(scene, version)).transpose()?;
         }

@@ -171,9 +171,8 @@ fn list(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
 
 fn update(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let mut draft = patch_rules::Draft::of(find(scene)?);
-    for step in patch::steps(scene.call) {
-        draft.apply(&step, scene)?;
-    }
+    let steps = patch::steps(scene.call);
+    patch::together(steps.iter().map(|step| draft.apply(step, scene)))?;
     let plan = draft.finish()?;
     let mut ops = Ops::new();
     ops.put(&scene.call.region_scope(), &plan.id, &plan);
