@@ -5,6 +5,8 @@
 
 mod finding;
 mod parse;
+mod yaml;
 
-pub use finding::{Finding, Findings, Severity};
-pub use parse::{MOST_BYTES, ParseError, parse, to_yaml};
+pub use finding::{Finding, Findings, MOST_FINDINGS, Severity};
+pub use parse::{MOST_BYTES, MOST_DEPTH, MOST_VALUES, ParseError, parse};
+pub use yaml::to_yaml;

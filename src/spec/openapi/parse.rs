@@ -2,9 +2,10 @@
 //!
 //! The limits hold while the file is read, not after: an alias bomb or an endless nesting costs what the limit says.
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use super::yaml;
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::fmt;
 
 /// The largest file, bytes (AWS: 6 MB).
@@ -57,11 +58,11 @@ pub fn parse(bytes: &[u8]) -> Result<Value, ParseError> {
     let text = std::str::from_utf8(bytes).map_err(|_| ParseError::Syntax("it is not UTF-8 text".to_owned()))?;
     let text = text.trim_start_matches('\u{feff}');
     if !text.trim_start().starts_with('{') {
-        return yaml(text);
+        return yaml::read(text);
     }
     // YAML has objects in braces too: what JSON cannot read may still be that.
     json(text).or_else(|error| match error {
-        ParseError::Syntax(_) => yaml(text).map_err(|other| match other {
+        ParseError::Syntax(_) => yaml::read(text).map_err(|other| match other {
             ParseError::Syntax(_) => error,
             limit => limit,
         }),
@@ -76,41 +77,36 @@ fn json(text: &str) -> Result<Value, ParseError> {
     walk.outcome(read.map_err(|error| error.to_string()))
 }
 
-fn yaml(text: &str) -> Result<Value, ParseError> {
-    let walk = Walk::default();
-    let options = serde_saphyr::options! {
-        budget: serde_saphyr::budget! {
-            max_depth: MOST_DEPTH + 8,
-            max_nodes: MOST_VALUES * 2,
-            max_events: MOST_VALUES * 4,
-            max_documents: 1,
-            max_aliases: 10_000,
-            max_anchors: 10_000,
-            max_recorded_anchor_events: MOST_VALUES,
-            max_recorded_anchor_bytes: MOST_BYTES * 2,
-            max_total_scalar_bytes: MOST_BYTES * 2,
-            simple_key_max_lookahead: 4096,
-        },
-        alias_limits: serde_saphyr::alias_limits! {
-            max_total_replayed_events: 200_000,
-            max_replay_stack_depth: 32,
-            max_alias_expansions_per_anchor: 10_000,
-        },
-        // Ours names the place; theirs would come first.
-        duplicate_keys: serde_saphyr::DuplicateKeyPolicy::PassThrough,
-        with_snippet: false,
-    };
-    let read = serde_saphyr::with_deserializer_from_str_with_options(text, options, |reader| {
-        Seed(&walk).deserialize(reader)
-    });
-    walk.outcome(read.map_err(|error| error.to_string()))
+/// What was read so far, beside what may be.
+#[derive(Default)]
+pub(super) struct Limits {
+    values: usize,
+}
+
+impl Limits {
+    /// Counts values that stand `depth` levels below the root; `pointer` says where.
+    pub(super) fn count(
+        &mut self,
+        values: usize,
+        depth: usize,
+        pointer: impl FnOnce() -> String,
+    ) -> Result<(), ParseError> {
+        self.values = self.values.saturating_add(values);
+        if self.values > MOST_VALUES {
+            return Err(ParseError::TooMany { pointer: pointer() });
+        }
+        if depth > MOST_DEPTH {
+            return Err(ParseError::TooDeep { pointer: pointer() });
+        }
+        Ok(())
+    }
 }
 
 /// Where the reader is, and what it found wrong there.
 #[derive(Default)]
 struct Walk {
     path: RefCell<Vec<String>>,
-    values: Cell<usize>,
+    limits: RefCell<Limits>,
     refused: RefCell<Option<ParseError>>,
 }
 
@@ -142,13 +138,9 @@ impl<'de> DeserializeSeed<'de> for Seed<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Value, D::Error> {
-        self.0.values.set(self.0.values.get() + 1);
-        if self.0.values.get() > MOST_VALUES {
-            return Err(self.0.refuse(ParseError::TooMany { pointer: self.0.pointer() }));
-        }
-        if self.0.path.borrow().len() > MOST_DEPTH {
-            return Err(self.0.refuse(ParseError::TooDeep { pointer: self.0.pointer() }));
-        }
+        let depth = self.0.path.borrow().len();
+        let counted = self.0.limits.borrow_mut().count(1, depth, || self.0.pointer());
+        counted.map_err(|error| self.0.refuse(error))?;
         reader.deserialize_any(self)
     }
 }
@@ -223,17 +215,9 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 }
 
-/// A value as YAML text, that [`parse`] reads back as the same value.
-///
-/// # Errors
-/// None that a JSON value can cause; the writer's type has one.
-pub fn to_yaml(value: &Value) -> Result<String, String> {
-    let options = serde_saphyr::ser_options! { quote_all: false, prefer_block_scalars: false };
-    serde_saphyr::to_string_with_options(value, options).map_err(|error| error.to_string())
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::to_yaml;
     use super::*;
     use proptest::prelude::*;
     use serde_json::json;
@@ -256,6 +240,20 @@ mod tests {
         }
     }
 
+    fn deep(line: &str, levels: usize) -> String {
+        (0..levels).map(|level| format!("{}{line}", " ".repeat(level))).collect()
+    }
+
+    #[test]
+    fn what_aliases_and_merges_name_is_there() {
+        let text = "a: &a {x: 1, y: [2]}\nb: *a\nc:\n  <<: *a\n  x: 3\nd: ! 5\ne: !!str 5\nf: 012\ng: 1.10\n'<<': 1\n";
+        let wanted = json!({
+            "a": {"x": 1, "y": [2]}, "b": {"x": 1, "y": [2]}, "c": {"x": 3, "y": [2]},
+            "d": "5", "e": "5", "f": "012", "g": 1.1, "<<": 1,
+        });
+        assert_eq!(parse(text.as_bytes()), Ok(wanted));
+    }
+
     #[test]
     fn bombs_are_refused_before_they_burst() {
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
@@ -268,6 +266,9 @@ mod tests {
         for open in ["[", "{\"a\":"] {
             assert!(matches!(parse(format!("{{\"x\":{}", open.repeat(90_000)).as_bytes()), Err(ParseError::TooDeep { .. })));
         }
+        assert!(parse("{a: ".repeat(90_000).as_bytes()).is_err());
+        assert!(matches!(parse(deep("a:\n", 101).as_bytes()), Err(ParseError::TooDeep { .. })));
+        assert!(parse(deep("a:\n", 99).as_bytes()).is_ok());
         assert!(parse("- ".repeat(5_000).as_bytes()).is_err());
         assert!(parse("[".repeat(90_000).as_bytes()).is_err());
         assert_eq!(parse(&vec![b' '; MOST_BYTES + 1]), Err(ParseError::TooLong { bytes: MOST_BYTES + 1 }));
@@ -299,7 +300,7 @@ mod tests {
     proptest! {
         #[test]
         fn yaml_of_ours_is_read_back_as_it_was(value in value()) {
-            let text = to_yaml(&json!({"v": value.clone()})).unwrap();
+            let text = to_yaml(&json!({"v": value.clone()}));
             let read = parse(text.as_bytes());
             prop_assert!(read.is_ok(), "{text}\n{read:?}");
             prop_assert_eq!(&read.unwrap()["v"], &value, "{}", text);
