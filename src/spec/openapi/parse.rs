@@ -226,7 +226,12 @@ mod tests {
     fn json_and_yaml_give_the_same_value_in_the_same_order() {
         let wanted = json!({"b": {"200": [1, -2, 1.5, true, null, "x"]}, "a": "2.0"});
         let yaml = "b:\n  200: [1, -2, 1.5, true, ~, x]\na: '2.0'\n";
-        for text in [wanted.to_string(), yaml.to_owned(), format!("\u{feff}{wanted}"), "{b: {200: [1,-2,1.5,true,null,x]}, a: \"2.0\"}".into()] {
+        for text in [
+            wanted.to_string(),
+            yaml.to_owned(),
+            format!("\u{feff}{wanted}"),
+            "{b: {200: [1,-2,1.5,true,null,x]}, a: \"2.0\"}".into(),
+        ] {
             let read = parse(text.as_bytes()).unwrap();
             assert_eq!(read, wanted, "{text}");
             assert_eq!(read.as_object().unwrap().keys().collect::<Vec<_>>(), ["b", "a"]);
@@ -264,7 +269,10 @@ mod tests {
         assert!(parse(bomb.as_bytes()).is_err());
         assert!(parse(b"a: &a [*a]\n").is_err());
         for open in ["[", "{\"a\":"] {
-            assert!(matches!(parse(format!("{{\"x\":{}", open.repeat(90_000)).as_bytes()), Err(ParseError::TooDeep { .. })));
+            assert!(matches!(
+                parse(format!("{{\"x\":{}", open.repeat(90_000)).as_bytes()),
+                Err(ParseError::TooDeep { .. })
+            ));
         }
         assert!(parse("{a: ".repeat(90_000).as_bytes()).is_err());
         assert!(matches!(parse(deep("a:\n", 101).as_bytes()), Err(ParseError::TooDeep { .. })));
@@ -286,7 +294,26 @@ mod tests {
             "[ -~]{0,12}".prop_map(Value::from),
             "\\PC{0,8}".prop_map(Value::from),
             "[a-z\n :#'\"|>-]{0,40}".prop_map(Value::from),
-            prop_oneof![Just("yes"), Just("no"), Just("on"), Just("~"), Just("null"), Just("0x1f"), Just("1e3"), Just("=") , Just("<<"), Just("2020-01-01"), Just("0o7"), Just(".inf"), Just("012"), Just("1_000"), Just("12:30"), Just("---"), Just("'")].prop_map(Value::from),
+            prop_oneof![
+                Just("yes"),
+                Just("no"),
+                Just("on"),
+                Just("~"),
+                Just("null"),
+                Just("0x1f"),
+                Just("1e3"),
+                Just("="),
+                Just("<<"),
+                Just("2020-01-01"),
+                Just("0o7"),
+                Just(".inf"),
+                Just("012"),
+                Just("1_000"),
+                Just("12:30"),
+                Just("---"),
+                Just("'")
+            ]
+            .prop_map(Value::from),
         ];
         leaf.prop_recursive(4, 48, 6, |inner| {
             prop_oneof![

@@ -175,7 +175,9 @@ fn pointer_of(open: &[Open]) -> String {
         .iter()
         .map(|open| match open {
             Open::List { items, .. } => items.len().to_string(),
-            Open::Map { key, .. } => key.as_deref().map_or_else(String::new, |k| k.trim_start_matches('\u{0}').to_owned()),
+            Open::Map { key, .. } => {
+                key.as_deref().map_or_else(String::new, |k| k.trim_start_matches('\u{0}').to_owned())
+            }
         })
         .collect();
     super::finding::pointer(keys.iter().map(String::as_str))
@@ -317,7 +319,9 @@ fn write_text(text: &str, out: &mut String) {
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
             ' '..='~' => out.push(c),
-            '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fefe}' | '\u{ff00}'..='\u{fffd}' if !matches!(c, '\u{2028}' | '\u{2029}') => {
+            '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fefe}' | '\u{ff00}'..='\u{fffd}'
+                if !matches!(c, '\u{2028}' | '\u{2029}') =>
+            {
                 out.push(c);
             }
             c if u32::from(c) > 0xffff => drop(write!(out, "\\U{:08x}", u32::from(c))),

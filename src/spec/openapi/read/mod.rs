@@ -6,7 +6,7 @@ mod integration;
 mod operation;
 mod place;
 mod response;
-mod schema;
+pub(super) mod schema;
 mod security;
 
 use super::document::{Document, ReadOptions, Reading};
@@ -122,19 +122,29 @@ impl<'a> Reader<'a> {
         let (known, ignored): (&[&str], &[&str]) = match self.version {
             Version::V2 => (
                 &[
-                    "swagger", "info", "host", "basePath", "schemes", "consumes", "produces", "paths", "definitions",
-                    "parameters", "responses", "securityDefinitions", "security", "tags",
+                    "swagger",
+                    "info",
+                    "host",
+                    "basePath",
+                    "schemes",
+                    "consumes",
+                    "produces",
+                    "paths",
+                    "definitions",
+                    "parameters",
+                    "responses",
+                    "securityDefinitions",
+                    "security",
+                    "tags",
                 ],
                 &["externalDocs"],
             ),
-            Version::V30 => (
-                &["openapi", "info", "servers", "paths", "components", "security", "tags"],
-                &["externalDocs"],
-            ),
-            Version::V31 => (
-                &["openapi", "info", "servers", "paths", "components", "security", "tags"],
-                &["externalDocs"],
-            ),
+            Version::V30 => {
+                (&["openapi", "info", "servers", "paths", "components", "security", "tags"], &["externalDocs"])
+            }
+            Version::V31 => {
+                (&["openapi", "info", "servers", "paths", "components", "security", "tags"], &["externalDocs"])
+            }
         };
         self.keywords(root, known, ignored);
         if self.version == Version::V31 {
@@ -146,7 +156,13 @@ impl<'a> Reader<'a> {
         }
         if let Some(components) = root.get("components") {
             let known = [
-                "schemas", "responses", "parameters", "requestBodies", "headers", "securitySchemes", "pathItems",
+                "schemas",
+                "responses",
+                "parameters",
+                "requestBodies",
+                "headers",
+                "securitySchemes",
+                "pathItems",
                 "x-amazon-apigateway-integrations",
             ];
             self.keywords(&components, &known, &["examples", "links", "callbacks"]);

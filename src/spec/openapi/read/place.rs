@@ -48,7 +48,8 @@ impl Reader<'_> {
         if self.version == Version::V2 {
             return root.text_of("basePath").unwrap_or_default();
         }
-        let servers: Vec<Node<'_>> = root.get("servers").into_iter().flat_map(|list| list.items().collect::<Vec<_>>()).collect();
+        let servers: Vec<Node<'_>> =
+            root.get("servers").into_iter().flat_map(|list| list.items().collect::<Vec<_>>()).collect();
         let variable = |server: &Node<'_>| server.get("variables")?.get("basePath")?.text_of("default");
         if let Some(path) = servers.iter().find_map(variable) {
             return path;
