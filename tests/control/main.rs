@@ -14,6 +14,7 @@ mod domain_name_access_association;
 mod gateway_response;
 mod export;
 mod hostile;
+mod hostile_files;
 mod import;
 mod integration;
 mod method;

@@ -1,5 +1,6 @@
 //! What is wrong with a file, or gets lost of it, with the place.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// How much a finding matters.
@@ -34,11 +35,18 @@ pub struct Finding {
     pub severity: Severity,
     /// What it is, in a sentence without a full stop.
     pub text: String,
+    /// Whether the text is AWS's own, which names the place in its own way.
+    pub aws: bool,
 }
 
+/// For answers: AWS's words as they are, others with the place before them.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.pointer.is_empty() { f.write_str(&self.text) } else { write!(f, "{}: {}", self.pointer, self.text) }
+        if self.aws || self.pointer.is_empty() {
+            f.write_str(&self.text)
+        } else {
+            write!(f, "{}: {}", self.pointer, self.text)
+        }
     }
 }
 
@@ -47,15 +55,30 @@ pub const MOST_FINDINGS: usize = 5_000;
 
 /// Findings in the making, in the order they were made.
 #[derive(Debug, Clone, Default)]
-pub struct Findings(Vec<Finding>);
+pub struct Findings {
+    list: Vec<Finding>,
+    /// A part that is read twice (once for its documentation) is found wrong once.
+    seen: BTreeSet<(String, String)>,
+}
 
 impl Findings {
     /// Adds one; what the file asks for in vain.
     pub fn add(&mut self, severity: Severity, pointer: &str, text: impl Into<String>) {
-        // Errors decide: they always find room.
-        if self.0.len() < MOST_FINDINGS || (severity == Severity::Error && self.0.len() < 2 * MOST_FINDINGS) {
-            self.0.push(Finding { pointer: pointer.to_owned(), severity, text: text.into() });
+        self.push(Finding { pointer: pointer.to_owned(), severity, text: text.into(), aws: false });
+    }
+
+    fn push(&mut self, finding: Finding) {
+        // Errors decide: they find room longer.
+        let errors = finding.severity == Severity::Error && self.list.len() < 2 * MOST_FINDINGS;
+        let room = self.list.len() < MOST_FINDINGS || errors;
+        if room && self.seen.insert((finding.pointer.clone(), finding.text.clone())) {
+            self.list.push(finding);
         }
+    }
+
+    /// Adds one in AWS's own words.
+    pub fn aws(&mut self, severity: Severity, pointer: &str, text: impl Into<String>) {
+        self.push(Finding { pointer: pointer.to_owned(), severity, text: text.into(), aws: true });
     }
 
     /// Adds an error.
@@ -76,7 +99,7 @@ impl Findings {
     /// All of them.
     #[must_use]
     pub fn into_vec(self) -> Vec<Finding> {
-        self.0
+        self.list
     }
 }
 

@@ -6,7 +6,7 @@ use crate::catalog::v1::{Authorizer, DocumentationPart, GatewayResponse, Method,
 use crate::catalog::{Mint, Noun};
 use crate::control::Fault;
 use crate::control::v1::{integration, locate, mapping, method};
-use crate::spec::openapi::Document;
+use crate::spec::openapi::{Document, Finding, Severity};
 use crate::state::{Ops, Scope, Tree};
 
 /// Rows of one noun: by row id, as they were and as they are to be.
@@ -38,7 +38,7 @@ impl<T: Noun> Rows<T> {
 /// An API's draft while a file is put into it.
 pub(super) struct Draft {
     /// What cannot be done, in AWS's words.
-    pub(super) errors: Vec<String>,
+    pub(super) errors: Vec<Finding>,
     pub(super) mint: Mint,
     pub(super) root_id: String,
     /// Every id that a resource has or had.
@@ -133,16 +133,25 @@ impl Draft {
             self.take_part(part);
         }
         for path in &document.paths {
-            let Some(resource) = self.resource(&path.path) else { continue };
+            let Some(resource) = self.resource(&path.path, &path.pointer) else { continue };
             for found in &path.methods {
                 let mut row = found.clone();
                 if let Err(error) = self.settle(&mut row, &path.path) {
-                    self.errors.push(error);
+                    let verb = match row.http_method.as_str() {
+                        "ANY" => "x-amazon-apigateway-any-method".to_owned(),
+                        verb => verb.to_ascii_lowercase(),
+                    };
+                    self.refuse(format!("{}/{verb}", path.pointer), error);
                     continue;
                 }
                 self.methods.now.insert(Method::row_id(&resource, &row.http_method), row);
             }
         }
+    }
+
+    /// Notes what cannot be done.
+    pub(super) fn refuse(&mut self, pointer: String, text: String) {
+        self.errors.push(Finding { pointer, severity: Severity::Error, text, aws: true });
     }
 
     fn take_named(&mut self, document: &Document) {

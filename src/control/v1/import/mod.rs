@@ -129,7 +129,7 @@ fn import(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     describe(&mut api, &document, warnings, false)?;
     let mut draft = Draft::new(root, mint);
     draft.take(&document);
-    refuse("Errors", draft.errors.clone())?;
+    refuse("Errors", draft.errors.iter().map(ToString::to_string).collect())?;
     let scope = call.scope_of(&api.id);
     let mut ops = draft.ops(&scope);
     ops.put(&scope, &api.id, &api);
@@ -147,10 +147,30 @@ fn put(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
         draft.forget();
     }
     draft.take(&document);
-    refuse("Errors", draft.errors.clone())?;
+    refuse("Errors", draft.errors.iter().map(ToString::to_string).collect())?;
     let mut ops = draft.ops(&scope);
     ops.put(&scope, &api.id, &api);
     Ok((ops, Reply::json(show(&api, Tags::Always))))
+}
+
+/// Everything that an import of a file as a new API would say, before anything changes: in the order of the file's reading.
+///
+/// # Errors
+/// For a file that cannot be read at all.
+pub fn judge(file: &[u8], base_path: BasePath) -> Result<Vec<Finding>, ParseError> {
+    let file = openapi::parse(file)?;
+    let options = ReadOptions {
+        api_id: "a1b2c3d4e5".to_owned(),
+        region: "us-east-1".to_owned(),
+        account: "000000000000".to_owned(),
+        base_path,
+        ..ReadOptions::default()
+    };
+    let reading = openapi::read(&file, &options);
+    let root = Resource { id: "root".to_owned(), path: "/".to_owned(), ..Resource::default() };
+    let mut draft = Draft::new(root, crate::catalog::Mint::new([0; 16]));
+    draft.take(&reading.document);
+    Ok(reading.findings.into_iter().chain(draft.errors).collect())
 }
 
 /// How a new API is reached: by what the call's parameters say.

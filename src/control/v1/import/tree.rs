@@ -17,7 +17,7 @@ impl Draft {
     }
 
     /// The id of the resource at a path, made with all above it where it is missing; `None` where it may not be.
-    pub(super) fn resource(&mut self, path: &str) -> Option<String> {
+    pub(super) fn resource(&mut self, path: &str, pointer: &str) -> Option<String> {
         let mut parent = (self.root_id.clone(), String::new());
         for part in path.split('/').skip(1).filter(|part| path != "/" || !part.is_empty()) {
             let here = format!("{}/{part}", parent.1);
@@ -26,7 +26,8 @@ impl Draft {
                 Some(old) if self.resources.contains_key(&old.id) => old.id,
                 old => {
                     if let Err(error) = self.may_lie(part, &parent.1) {
-                        self.errors.push(format!("Unable to create resource at path '{here}': {error}"));
+                        let text = format!("Unable to create resource at path '{here}': {error}");
+                        self.refuse(pointer.to_owned(), text);
                         return None;
                     }
                     let resource = Resource {

@@ -6,6 +6,7 @@ use crate::catalog::v1::{
     ConnectionType, ContentHandling, Integration, IntegrationResponse, IntegrationType, Method, PassthroughBehavior,
     ResponseTransferMode, Templates, TlsConfig,
 };
+use crate::spec::openapi::Severity;
 use serde_json::Value;
 
 const MEMBERS: &[&str] = &[
@@ -48,7 +49,7 @@ impl<'a> Reader<'a> {
                 place.0,
                 shown(&word)
             );
-            return self.findings.error(&format!("{}/type", node.at), text);
+            return self.findings.aws(Severity::Error, &format!("{}/type", node.at), text);
         };
         let http_method = node.text_of("httpMethod").filter(|_| kind != IntegrationType::Mock);
         let timeout = node.number_of("timeoutInMillis");
@@ -128,7 +129,7 @@ impl<'a> Reader<'a> {
                     place.0,
                     shown(&code)
                 );
-                self.findings.error(&format!("{}/statusCode", node.at), text);
+                self.findings.aws(Severity::Error, &format!("{}/statusCode", node.at), text);
                 continue;
             }
             let parameters = node.get("responseParameters").map(|_| self.texts(&node, "responseParameters", place));

@@ -189,7 +189,7 @@ impl<'a> Reader<'a> {
 
     /// The value that a chain of `$ref` leads to.
     fn resolve(&mut self, node: Node<'a>) -> Option<Node<'a>> {
-        let mut here = node;
+        let mut here = node.clone();
         for _ in 0..MOST_HOPS {
             let Some(reference) = here.value.get("$ref").and_then(Value::as_str) else { return Some(here) };
             let at = format!("{}/$ref", here.at);
@@ -211,7 +211,7 @@ impl<'a> Reader<'a> {
             }
             here = Node { value, at: format!("/{pointer}") };
         }
-        self.findings.error(&here.at, "the references go round in a circle");
+        self.findings.error(&node.at, "the references go round in a circle");
         None
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Node, Reader, Version, place, shown};
 use crate::catalog::v1::Method;
+use crate::spec::openapi::Severity;
 use crate::spec::openapi::document::Path;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -212,7 +213,8 @@ impl<'a> Reader<'a> {
                 Value::String(text) => texts.push((name.to_owned(), text.clone())),
                 other => {
                     let (path, method) = place;
-                    self.findings.warn(
+                    self.findings.aws(
+                        Severity::Warning,
                         &member.at,
                         format!(
                             "Invalid format for '{key}'. Expected type string for property '{name}' of resource '{path}' and method '{method}' but got '{other}'"

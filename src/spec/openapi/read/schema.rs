@@ -2,6 +2,7 @@
 
 use super::{Node, Reader, Version, shown};
 use crate::catalog::v1::Model;
+use crate::spec::openapi::Severity;
 use crate::spec::openapi::document::{model_reference, referenced_model};
 use crate::spec::openapi::finding::unescape;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -81,7 +82,8 @@ impl<'a> Reader<'a> {
         };
         for (name, node) in home.iter().flat_map(Node::members) {
             if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric()) {
-                self.findings.error(
+                self.findings.aws(
+                    Severity::Error,
                     &node.at,
                     format!("Unable to create model for {}: Model name must be alphanumeric: {}", quoted(name), name),
                 );

@@ -2,6 +2,7 @@
 
 use super::{Node, Reader, Version, shown};
 use crate::catalog::v1::{Authorizer, AuthorizerType, JwtClaim, JwtConfiguration, JwtIssuer, Method};
+use crate::spec::openapi::Severity;
 
 /// What a scheme means here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +80,7 @@ impl<'a> Reader<'a> {
             "jwt" => (AuthorizerType::Jwt, "JWT"),
             other => {
                 let text = format!("Unable to create authorizer '{name}': unknown type {}", shown(other));
-                self.findings.error(&format!("{}/type", extension.at), text);
+                self.findings.aws(Severity::Error, &format!("{}/type", extension.at), text);
                 return Scheme::Nothing;
             }
         };
@@ -94,7 +95,7 @@ impl<'a> Reader<'a> {
             let text = format!(
                 "Unable to create authorizer '{name}': Authorizer result TTL must be between 0 and 3600 seconds"
             );
-            self.findings.error(&format!("{}/authorizerResultTtlInSeconds", extension.at), text);
+            self.findings.aws(Severity::Error, &format!("{}/authorizerResultTtlInSeconds", extension.at), text);
         }
         // A token stands in the header that the scheme names; a request's sources are listed by the extension alone.
         let header = node.text_of("name").filter(|name| !name.is_empty() && kind != AuthorizerType::Request);
