@@ -33,11 +33,11 @@ fn get(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let tree = tree.ok_or_else(|| Fault::not_found("Invalid Deployment identifier specified"))?;
     let mut document = document(&tree, api)?;
     let mut options = options(call, dialect, &stage);
-    if let Some(name) = &stage.documentation_version {
-        if let Some(version) = scene.world.get::<DocumentationVersion>(&scope, name)? {
-            options.documentation = Some((version.version, iso(version.created_date_ms)));
-            document.documentation = version.parts.into_iter().map(anonymous).collect();
-        }
+    let version = stage.documentation_version.as_deref();
+    let version = version.map(|name| scene.world.get::<DocumentationVersion>(&scope, name)).transpose()?.flatten();
+    if let Some(version) = version {
+        options.documentation = Some((version.version, iso(version.created_date_ms)));
+        document.documentation = version.parts.into_iter().map(anonymous).collect();
     }
     let file = openapi::write(&document, &options);
     let yaml = call.text("accepts").is_some_and(|accept| accept.contains("yaml"));

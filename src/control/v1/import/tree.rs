@@ -7,10 +7,9 @@ use crate::control::v1::resource::check_part;
 impl Draft {
     /// Puts a resource into the draft as it is.
     pub(super) fn keep(&mut self, resource: Resource) {
-        if let (Some(part), Some((parent, _))) = (&resource.path_part, resource.path.rsplit_once('/')) {
-            if part.starts_with('{') {
-                self.variables.insert(parent.to_owned(), part.clone());
-            }
+        let variable = resource.path_part.as_ref().filter(|part| part.starts_with('{'));
+        if let (Some(part), Some((parent, _))) = (variable, resource.path.rsplit_once('/')) {
+            self.variables.insert(parent.to_owned(), part.clone());
         }
         self.resource_ids.insert(resource.id.clone());
         self.resources.insert(resource.id.clone(), resource);
