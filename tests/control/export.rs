@@ -50,6 +50,11 @@ fn an_export_has_the_layout_of_aws() {
     assert_eq!(seen.header("content-type"), Some("application/octet-stream"));
     assert_eq!(seen.header("content-disposition"), Some("attachment; filename=\"swagger_2023-11-14T22:13:20Z.json\""));
     let host = format!("{id}.execute-api.us-east-1.amazonaws.com");
+    // Every API begins with these two.
+    let models = json!({
+        "Empty": {"title": "Empty Schema", "type": "object"},
+        "Error": {"title": "Error Schema", "type": "object", "properties": {"message": {"type": "string"}}},
+    });
     let swagger = json!({
         "swagger": "2.0", "info": {"title": "tiny", "version": "2023-11-14T22:13:20Z"}, "host": host,
         "basePath": "/prod", "schemes": ["https"],
@@ -57,6 +62,7 @@ fn an_export_has_the_layout_of_aws() {
             "operationId": "Look", "consumes": ["application/json"],
             "responses": {"200": {"description": "200 response"}}, "x-amazon-apigateway-integration": integration,
         }}},
+        "definitions": models,
     });
     assert_eq!(seen.ok(200), swagger);
     assert_eq!(NOW_MS / 1000, 1_700_000_000);
@@ -66,7 +72,7 @@ fn an_export_has_the_layout_of_aws() {
         "paths": {"/": {"get": {
             "operationId": "Look", "responses": {"200": {"description": "200 response", "content": {}}},
         }}},
-        "components": {},
+        "components": {"schemas": models},
     });
     assert_eq!(export(&bench, id, "oas30", "*/*", "").ok(200), oas);
     let yaml = export(&bench, id, "oas30", "application/yaml", "");

@@ -149,14 +149,8 @@ impl Writer<'_> {
     }
 
     fn models(&self) -> Object {
-        let model = |name: &str, schema: &str, description: Option<&str>| {
-            (name.to_owned(), schema::published(schema, description, self.options.dialect))
-        };
-        self.document
-            .models
-            .iter()
-            .map(|m| model(&m.name, m.schema.as_deref().unwrap_or("{}"), m.description.as_deref()))
-            .collect()
+        let published = |schema: Option<&str>| schema::published(schema.unwrap_or("{}"), self.options.dialect);
+        self.document.models.iter().map(|m| (m.name.clone(), published(m.schema.as_deref()))).collect()
     }
 
     fn endpoint(&self) -> Option<Value> {

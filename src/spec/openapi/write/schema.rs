@@ -28,7 +28,7 @@ const SHARED: &[&str] = &[
 const TYPES: &[&str] = &["object", "array", "string", "number", "integer", "boolean"];
 
 /// The schema that an export shows of a model. `text` is the model's schema, JSON.
-pub(super) fn published(text: &str, description: Option<&str>, dialect: Dialect) -> Value {
+pub(super) fn published(text: &str, dialect: Dialect) -> Value {
     let parsed: Value = serde_json::from_str(text).unwrap_or_default();
     let mut lost = false;
     let shown = said(&parsed, dialect, &mut lost, 0);
@@ -36,11 +36,6 @@ pub(super) fn published(text: &str, description: Option<&str>, dialect: Dialect)
         Value::Object(map) => map,
         _ => Map::new(),
     };
-    if let Some(text) =
-        description.filter(|text| !text.is_empty() && !map.contains_key("description") && !map.contains_key("$ref"))
-    {
-        map.insert("description".into(), text.into());
-    }
     if lost {
         map.insert(WHOLE.to_owned(), whole(&parsed));
     }
