@@ -44,7 +44,7 @@ impl<'a> Reader<'a> {
     }
 
     fn path_item(&mut self, item: &Node<'a>, path: &str) -> Vec<Method> {
-        let known = [METHODS, &["parameters", "summary", "description", "$ref"]].concat();
+        let known = [METHODS, &["parameters", "summary", "description", "$ref", "trace"]].concat();
         self.keywords(item, &known, &["servers"]);
         if let Some(trace) = item.get("trace") {
             self.findings.warn(&trace.at, "API Gateway has no TRACE methods: this one is left out");
