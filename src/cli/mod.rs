@@ -6,6 +6,7 @@ mod arguments;
 mod ask;
 mod demo;
 mod http;
+mod import;
 mod members;
 mod start;
 mod table;
@@ -64,6 +65,8 @@ enum Command {
     Drain(members::Change),
     /// Make another voter lead
     TransferLeader(members::Change),
+    /// Look at an OpenAPI file before it is imported
+    Import(import::Import),
     /// Backups (issue F)
     #[command(hide = true, external_subcommand = false)]
     Snapshot(Later),
@@ -97,6 +100,7 @@ pub fn run() -> ExitCode {
         Command::Remove(change) => change.remove(),
         Command::Drain(change) => change.run("drain"),
         Command::TransferLeader(change) => change.run("transfer-leader"),
+        Command::Import(import) => import.run(),
         Command::Snapshot(_) => Err(CliError::NotBuilt("snapshot")),
         Command::Explain(_) => Err(CliError::NotBuilt("explain")),
     };

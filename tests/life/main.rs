@@ -20,6 +20,34 @@ fn meridian(arguments: &[&str]) -> (bool, String, String) {
     (status.success(), String::from_utf8_lossy(&stdout).into_owned(), String::from_utf8_lossy(&stderr).into_owned())
 }
 
+#[test]
+fn a_file_is_looked_at_before_it_is_imported() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let path = folder.path().join("api.yaml");
+    let file = path.to_string_lossy().into_owned();
+    let check = |text: &str, more: &[&str]| {
+        std::fs::write(&path, text).expect("written");
+        meridian(&[&["import", "--check", file.as_str()], more].concat())
+    };
+    let good =
+        "openapi: 3.0.1\ninfo: {title: t, version: '1'}\npaths:\n  /a: {get: {deprecated: true, responses: {}}}\n";
+    let (content, said, _) = check(good, &[]);
+    assert!(content, "{said}");
+    assert_eq!(
+        said,
+        "SEVERITY  POINTER                    TEXT\nignored   /paths/~1a/get/deprecated  the keyword has no effect on an API\nThe file can be imported: 0 errors, 0 warnings, 1 without effect\n"
+    );
+    let (content, said, _) =
+        check(&format!("{good}  /a/{{x}}: {{trace: {{}}}}\n  /a/{{y}}: {{}}\n"), &["--output", "json"]);
+    let said: Value = serde_json::from_str(&said).expect("JSON");
+    assert!(!content && said["importable"] == false, "{said}");
+    let pointers: Vec<&str> =
+        said["findings"].as_array().unwrap().iter().filter_map(|f| f["pointer"].as_str()).collect();
+    assert_eq!(pointers, ["/paths/~1a/get/deprecated", "/paths/~1a~1{x}/trace", "/paths/~1a~1{y}"]);
+    let (content, _, said) = check("[", &[]);
+    assert!(!content && said.contains("neither JSON nor YAML"), "{said}");
+}
+
 /// Starts a node that must not come up; what it said.
 fn refused(data: &Path, arguments: &[&str]) -> String {
     let mut all: Vec<&str> = arguments.to_vec();

@@ -215,7 +215,7 @@ fn put(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
 }
 
 /// What API Gateway asks of an integration as a whole.
-fn check(integration: &Integration, method: &Method) -> Result<(), Fault> {
+pub(super) fn check(integration: &Integration, method: &Method) -> Result<(), Fault> {
     let i = integration;
     if i.kind != IntegrationType::Mock && i.http_method.is_none() {
         return Err(Fault::bad_request("Enumeration value for HttpMethod must be non-empty"));
@@ -294,7 +294,7 @@ fn transfer_mode(integration: &mut Integration, step: &Step, _: &Scene<'_>) -> R
     Ok(())
 }
 
-fn timeout(asked: Option<i64>) -> Result<i32, Fault> {
+pub(super) fn timeout(asked: Option<i64>) -> Result<i32, Fault> {
     let good =
         asked.filter(|ms| (LEAST_TIMEOUT_MS..=MOST_TIMEOUT_MS).contains(ms)).and_then(|ms| i32::try_from(ms).ok());
     good.ok_or_else(|| {

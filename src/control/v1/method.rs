@@ -175,7 +175,11 @@ fn validator(scene: &Scene<'_>, scope: &Scope, id: Option<String>) -> Result<Opt
     }
 }
 
-fn check_parameters(parameters: Option<&BTreeMap<String, bool>>) -> Result<(), Fault> {
+/// Checks the names of request parameters.
+///
+/// # Errors
+/// BadRequest for an unknown place, or a name that is taken in another.
+pub(super) fn check_parameters(parameters: Option<&BTreeMap<String, bool>>) -> Result<(), Fault> {
     let mut names = BTreeSet::new();
     for text in parameters.into_iter().flat_map(BTreeMap::keys) {
         mapping::check_target(text, "method.request", &["path", "querystring", "header"])?;

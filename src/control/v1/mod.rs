@@ -10,7 +10,9 @@ pub mod documentation_part;
 pub mod documentation_version;
 pub mod domain_name;
 pub mod domain_name_access_association;
+pub mod export;
 pub mod gateway_response;
+pub mod import;
 pub mod integration;
 pub mod integration_response;
 mod locate;
@@ -51,6 +53,8 @@ pub const NOUNS: &[&[Verb]] = &[
     model::OPERATIONS,
     request_validator::OPERATIONS,
     deployment::OPERATIONS,
+    export::OPERATIONS,
+    import::OPERATIONS,
     rest_api::OPERATIONS,
     stage::OPERATIONS,
     tags::OPERATIONS,

@@ -113,7 +113,11 @@ fn place(tree: &Tree, resource: &mut Resource, parent: &Resource) -> Result<(), 
     Ok(())
 }
 
-fn check_part(part: &str) -> Result<(), Fault> {
+/// Checks a segment.
+///
+/// # Errors
+/// BadRequest for letters that no segment may have.
+pub(super) fn check_part(part: &str) -> Result<(), Fault> {
     let allowed = |text: &str, more: &str| {
         !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c) || more.contains(c))
     };

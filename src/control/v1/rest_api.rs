@@ -118,12 +118,12 @@ fn missing(scene: &Scene<'_>, id: &str) -> Fault {
 
 /// How tags are shown: always (empty too), or only when there are some.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Tags {
+pub(super) enum Tags {
     Always,
     Given,
 }
 
-fn show(api: &RestApi, tags: Tags) -> Object {
+pub(super) fn show(api: &RestApi, tags: Tags) -> Object {
     let source = api.api_key_source.as_ref().map_or("HEADER", ApiKeySource::as_str);
     let object = Object::new()
         .set("id", api.id.as_str())
@@ -294,7 +294,7 @@ pub(super) fn endpoint(given: Option<&Map<String, Value>>) -> Result<EndpointCon
     Ok(configuration)
 }
 
-fn is_private(configuration: &EndpointConfiguration) -> bool {
+pub(super) fn is_private(configuration: &EndpointConfiguration) -> bool {
     configuration.types.contains(&EndpointType::Private)
 }
 
