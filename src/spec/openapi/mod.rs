@@ -1,6 +1,6 @@
 //! OpenAPI 2.0, 3.0 and 3.1 with API Gateway's extensions: files into a [`Document`] and back.
 //!
-//! [`parse`] reads JSON or YAML, [`read`] understands it and says with a JSON pointer what it cannot, [`write`] makes a
+//! [`parse()`] reads JSON or YAML, [`read()`] understands it and says with a JSON pointer what it cannot, [`write()`] makes a
 //! file of it again. What is read out of what was written is what was written.
 
 mod document;

@@ -225,7 +225,7 @@ fn resolve(text: &str) -> Value {
     float.map_or_else(|| Value::from(text), Value::Number)
 }
 
-/// A value as YAML text, that [`super::parse`] reads back as the same value. `value` must not nest without end.
+/// A value as YAML text, that [`super::parse()`] reads back as the same value. `value` must not nest without end.
 #[must_use]
 pub fn to_yaml(value: &Value) -> String {
     let mut text = String::from("---\n");
