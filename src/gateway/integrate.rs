@@ -63,6 +63,7 @@ fn failure(error: &UpstreamError) -> Refusal {
         UpstreamError::Egress(EgressError::Connect { .. }) => Refusal::new(Kind::IntegrationFailure, "connect_failed"),
         UpstreamError::Egress(EgressError::Timeout { .. }) => Refusal::new(Kind::IntegrationFailure, "connect_timeout"),
         UpstreamError::Tls { .. } => Refusal::new(Kind::IntegrationFailure, "tls_failed"),
+        UpstreamError::HeadTooLong { .. } => Refusal::new(Kind::IntegrationFailure, "answer_head_too_long"),
         UpstreamError::Upgraded => Refusal::new(Kind::IntegrationFailure, "unasked_upgrade"),
         UpstreamError::Wire(cause) => match body_error(cause) {
             Some(BodyError::TooLong { .. }) => too_large(),
