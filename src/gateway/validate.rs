@@ -1,6 +1,8 @@
-//! validate: the request against its validator. Comes with models; until then everything passes.
+//! validate: the request against its validator. It comes later; a method whose validator asks for anything lets nobody in
+//! until then.
 
 use super::admit::Admitted;
+use super::policy::unbuilt;
 use super::refusal::Refusal;
 use super::route::Matched;
 
@@ -8,5 +10,8 @@ use super::route::Matched;
 pub(super) struct Valid(pub Matched);
 
 pub(super) fn validate(admitted: Admitted) -> Result<Valid, Refusal> {
+    if admitted.matched.method().unbuilt_validation {
+        return Err(unbuilt("request validation"));
+    }
     Ok(Valid(admitted.matched))
 }

@@ -5,7 +5,9 @@ use super::mapping::{Side, Source};
 use super::response::Responses;
 use super::template::Template;
 use super::uri::{UriTemplate, with_variables};
-use crate::catalog::v1::{Integration, IntegrationType, Method, PassthroughBehavior, Resource, Stage};
+use crate::catalog::v1::{
+    Integration, IntegrationType, Method, PassthroughBehavior, RequestValidator, Resource, Stage,
+};
 use http::HeaderName;
 use std::collections::BTreeMap;
 
@@ -23,6 +25,8 @@ pub struct MethodPlan {
     pub verb: Box<str>,
     /// An authorization that this version cannot decide; such a method lets nobody in.
     pub unbuilt_authorization: Option<Box<str>>,
+    /// Whether requests are to be validated, which this version cannot do; such a method lets nobody in.
+    pub unbuilt_validation: bool,
     /// Whether a request needs an API key.
     pub key_required: bool,
     /// How usage plans name the method in their throttles: `/pets/GET`, the root's `//GET`.
@@ -125,6 +129,7 @@ pub(super) struct Around<'a> {
     pub(super) api: &'a str,
     pub(super) stage: &'a Stage,
     pub(super) variables: &'a BTreeMap<String, String>,
+    pub(super) validators: &'a [(String, RequestValidator)],
 }
 
 pub(super) fn compile(resource: &Resource, row: &Method, around: &Around<'_>) -> Result<MethodPlan, Vec<Flaw>> {
@@ -147,6 +152,11 @@ pub(super) fn compile(resource: &Resource, row: &Method, around: &Around<'_>) ->
         resource_path: resource.path.as_str().into(),
         verb: row.http_method.as_str().into(),
         unbuilt_authorization: unbuilt,
+        unbuilt_validation: row.request_validator_id.as_ref().is_some_and(|id| {
+            let found = around.validators.iter().find(|(known, _)| known == id);
+            // One that is missing is believed to ask for something.
+            found.is_none_or(|(_, v)| v.validate_request_body || v.validate_request_parameters)
+        }),
         key_required: row.api_key_required,
         plan_name: format!("{}/{}", resource.path, row.http_method).into(),
         throttle: throttle(resource, row, around),

@@ -18,7 +18,7 @@ pub use flaw::Flaw;
 pub use method::{Backend, MethodPlan, MockPlan, RequestBody, StageThrottle};
 pub use route::{Found, Routes};
 
-use crate::catalog::v1::{ApiKeySource, Method, Resource, RestApi, Stage};
+use crate::catalog::v1::{ApiKeySource, Method, RequestValidator, Resource, RestApi, Stage};
 use crate::state::Tree;
 use std::collections::BTreeMap;
 
@@ -77,8 +77,13 @@ impl ServingPlan {
         let rows = read(tree.list::<Method>(""), "methods", &mut flaws).unwrap_or_default();
         let paths: BTreeMap<&str, &Resource> = resources.iter().map(|(id, r)| (id.as_str(), r)).collect();
         let no_variables = BTreeMap::new();
-        let context =
-            method::Around { api: which.api, stage, variables: stage.variables.as_ref().unwrap_or(&no_variables) };
+        let validators = read(tree.list::<RequestValidator>(""), "validators", &mut flaws).unwrap_or_default();
+        let context = method::Around {
+            api: which.api,
+            stage,
+            variables: stage.variables.as_ref().unwrap_or(&no_variables),
+            validators: &validators,
+        };
         let mut methods = Vec::with_capacity(rows.len());
         let mut routes = Routes::default();
         for (_, resource) in &resources {
