@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::catalog::Mint;
 use crate::catalog::v1::{
     Authorizer, DocumentationPart, DocumentationVersion, GatewayResponse, Method, Model, RequestValidator, Resource,
     RestApi, Stage,
 };
-use crate::control::v1::{rest_api, stage};
+use crate::control::v1::{model, rest_api, stage};
 use crate::control::{Call, Fault, Reply, Scene, Verb};
 use crate::spec::openapi::{self, Dialect, Document, Path, WriteOptions};
 use crate::state::{Ops, Tree};
@@ -32,7 +33,7 @@ fn get(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let tree = scene.world.frozen(&scope, &stage.deployment_id);
     let tree = tree.ok_or_else(|| Fault::not_found("Invalid Deployment identifier specified"))?;
     let mut document = document(&tree, api)?;
-    let mut options = options(call, dialect, &stage);
+    let mut options = options(call, dialect, &stage)?;
     let version = stage.documentation_version.as_deref();
     let version = version.map(|name| scene.world.get::<DocumentationVersion>(&scope, name)).transpose()?.flatten();
     if let Some(version) = version {
@@ -56,11 +57,14 @@ fn get(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     Ok((Ops::new(), Reply { headers, body: body.into_bytes(), ..Reply::default() }))
 }
 
-fn options(call: &Call, dialect: Dialect, stage: &Stage) -> WriteOptions {
+fn options(call: &Call, dialect: Dialect, stage: &Stage) -> Result<WriteOptions, Fault> {
     let given = call.object("parameters").and_then(|parameters| parameters.get("extensions")).and_then(|v| v.as_str());
     let has = |wanted: &str| given.unwrap_or_default().split(',').any(|word| word.trim().eq_ignore_ascii_case(wanted));
+    if has("postman") {
+        return Err(Fault::not_implemented("GetExport with the extension postman"));
+    }
     let all = has("apigateway");
-    WriteOptions {
+    Ok(WriteOptions {
         dialect,
         integrations: all || has("integrations"),
         authorizers: all || has("authorizers"),
@@ -68,7 +72,7 @@ fn options(call: &Call, dialect: Dialect, stage: &Stage) -> WriteOptions {
         host: format!("{}.execute-api.{}.amazonaws.com", call.label("restApiId"), call.region),
         stage: stage.stage_name.clone(),
         documentation: None,
-    }
+    })
 }
 
 /// A time of milliseconds since 1970, as ISO 8601 in UTC.
@@ -159,17 +163,10 @@ fn complete(models: &mut Vec<Model>, paths: &[Path]) {
         method.request_models.iter().chain(answers).flat_map(BTreeMap::values)
     });
     let used: std::collections::BTreeSet<&String> = bodies.collect();
-    for (name, schema) in [
-        ("Empty", "{\"type\":\"object\",\"title\":\"Empty Schema\"}"),
-        (
-            "Error",
-            "{\"type\":\"object\",\"title\":\"Error Schema\",\"properties\":{\"message\":{\"type\":\"string\"}}}",
-        ),
-    ] {
-        if used.contains(&name.to_owned()) && !models.iter().any(|model| model.name == name) {
-            let schema = Some(schema.to_owned());
-            let content_type = "application/json".to_owned();
-            models.push(Model { name: name.to_owned(), schema, content_type, ..Model::default() });
+    // Their ids are not shown.
+    for default in model::defaults(&mut Mint::new([0; 16])) {
+        if used.contains(&default.name) && !models.iter().any(|model| model.name == default.name) {
+            models.push(default);
         }
     }
     models.sort_by(|a, b| a.name.cmp(&b.name));
