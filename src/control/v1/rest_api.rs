@@ -146,7 +146,8 @@ pub(super) fn show(api: &RestApi, tags: Tags) -> Object {
     if tags == Tags::Always { object.set("tags", texts(&api.tags)) } else { object.map("tags", &api.tags) }
 }
 
-fn show_endpoint(configuration: &EndpointConfiguration) -> Object {
+/// An endpoint configuration, as an API and a domain name show theirs.
+pub(super) fn show_endpoint(configuration: &EndpointConfiguration) -> Object {
     let types: Vec<String> = configuration.types.iter().map(ToString::to_string).collect();
     Object::new()
         .set("types", types)

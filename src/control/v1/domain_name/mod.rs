@@ -3,10 +3,7 @@
 mod patch_rules;
 
 use super::{rest_api, tags};
-use crate::catalog::v1::{
-    BasePathMapping, DomainName, EndpointConfiguration, EndpointType, IpAddressType, MutualTlsAuthentication,
-    RoutingMode,
-};
+use crate::catalog::v1::{BasePathMapping, DomainName, EndpointType, MutualTlsAuthentication, RoutingMode};
 use crate::catalog::{Mint, Table};
 use crate::control::render::{Object, texts};
 use crate::control::{Fault, Reply, Scene, Verb, page};
@@ -275,7 +272,7 @@ fn show(scene: &Scene<'_>, domain: &DomainName) -> Object {
         .maybe("regionalCertificateArn", domain.regional_certificate_arn.as_deref())
         .maybe("distributionDomainName", domain.distribution_domain_name.as_deref())
         .maybe("distributionHostedZoneId", domain.distribution_hosted_zone_id.as_deref())
-        .set("endpointConfiguration", show_endpoint(&domain.endpoint_configuration))
+        .set("endpointConfiguration", rest_api::show_endpoint(&domain.endpoint_configuration))
         .maybe("domainNameStatus", domain.domain_name_status.as_deref())
         .maybe("domainNameStatusMessage", domain.domain_name_status_message.as_deref())
         .maybe("securityPolicy", domain.security_policy.as_deref())
@@ -285,14 +282,6 @@ fn show(scene: &Scene<'_>, domain: &DomainName) -> Object {
         .maybe("managementPolicy", domain.management_policy.as_deref().map(rest_api::escaped))
         .maybe("policy", domain.policy.as_deref().map(rest_api::escaped))
         .set("routingMode", mode.as_str())
-}
-
-fn show_endpoint(configuration: &EndpointConfiguration) -> Object {
-    let types: Vec<String> = configuration.types.iter().map(ToString::to_string).collect();
-    Object::new()
-        .set("types", types)
-        .maybe("ipAddressType", configuration.ip_address_type.as_ref().map(IpAddressType::as_str))
-        .list("vpcEndpointIds", &configuration.vpc_endpoint_ids)
 }
 
 fn show_mutual(mutual: &MutualTlsAuthentication) -> Object {
