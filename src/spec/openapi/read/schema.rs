@@ -11,11 +11,10 @@ use serde_json::{Map, Value};
 /// A model's schema as it was, where OpenAPI cannot say it: written by our export, believed before all else.
 pub(in crate::spec::openapi) const WHOLE: &str = "x-meridian-schema";
 
-/// Kept as they are.
-const PLAIN: &[&str] = &[
+/// Keywords that models and both dialects have, with the same meaning.
+pub(in crate::spec::openapi) const SHARED: &[&str] = &[
     "title",
     "description",
-    "type",
     "enum",
     "multipleOf",
     "maximum",
@@ -30,10 +29,9 @@ const PLAIN: &[&str] = &[
     "minProperties",
     "required",
     "format",
-    "nullable",
-    "$schema",
-    "id",
 ];
+/// Of models alone; `type` may be a list there.
+const PLAIN: &[&str] = &["type", "$schema", "id"];
 /// API Gateway drops them without a word.
 const DROPPED: &[&str] = &[
     "deprecated",
@@ -196,7 +194,7 @@ impl<'a> Reader<'a> {
                 self.findings.ignored(&member.at, "API Gateway drops this keyword");
                 None
             }
-            key if PLAIN.contains(&key) => Some(member.value.clone()),
+            key if SHARED.contains(&key) || PLAIN.contains(&key) => Some(member.value.clone()),
             key if DROPPED.contains(&key) => {
                 self.findings.ignored(&member.at, "API Gateway drops this keyword");
                 None

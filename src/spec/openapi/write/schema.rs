@@ -3,28 +3,9 @@
 use super::Dialect;
 use crate::spec::openapi::document::referenced_model;
 use crate::spec::openapi::finding::escape;
-use crate::spec::openapi::read::schema::{WHOLE, ordered};
+use crate::spec::openapi::read::schema::{SHARED, WHOLE, ordered};
 use serde_json::{Map, Value};
 
-/// Keywords that both dialects have, with the same meaning.
-const SHARED: &[&str] = &[
-    "title",
-    "description",
-    "enum",
-    "multipleOf",
-    "maximum",
-    "minimum",
-    "maxLength",
-    "minLength",
-    "pattern",
-    "maxItems",
-    "minItems",
-    "uniqueItems",
-    "maxProperties",
-    "minProperties",
-    "required",
-    "format",
-];
 const TYPES: &[&str] = &["object", "array", "string", "number", "integer", "boolean"];
 
 /// The schema that an export shows of a model. `text` is the model's schema, JSON.
