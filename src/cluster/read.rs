@@ -132,3 +132,28 @@ impl<C: Types> Host<C> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_behind_a_rounds_start_gets_a_round_of_its_own_until_all_run() {
+        let reads = Reads::default();
+        let mut readers = Vec::new();
+        for round in 0..OVERLAP {
+            let (reader, start) = reads.join();
+            assert!(start, "round {round} begins beside the others");
+            readers.push(reader);
+            assert_eq!(reads.board().len(), 1, "nobody boards a round that began before");
+        }
+        for _ in 0..2 {
+            let (reader, start) = reads.join();
+            assert!(!start, "all rounds run");
+            readers.push(reader);
+        }
+        assert_eq!(reads.board().len(), 2, "the first that ends takes all who wait");
+        assert_eq!(reads.board().len(), 0, "and ends when nobody does");
+        assert!(reads.join().1, "so that another may begin");
+    }
+}
