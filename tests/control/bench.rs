@@ -1,20 +1,24 @@
-//! A control plane over a World in memory: the whole walk but for sockets and Raft.
+//! A control plane over real HTTP and a World in memory: the whole walk but for Raft.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use meridian::catalog::{AccountId, Region};
 use meridian::cluster::{Call, ClusterError, Done, Evaluate, Stamp, Wait};
 use meridian::control::{
     Control, Evaluator, Fault, Replica, Seal, Settings, UsageBook, UsageFacts, UsageQuestion, Visit, door::Names,
 };
+use meridian::net::http::{Body, ConnInfo, ListenOptions, Listener, Serve, Workers};
 use meridian::state::{Op, World};
 use serde_json::Value;
+
+use crate::wire::Client;
 
 pub(crate) const NOW_MS: i64 = 1_700_000_000_123;
 pub(crate) const ACCOUNT: &str = "000000000000";
@@ -152,12 +156,43 @@ impl Seen {
     }
 }
 
-/// The control plane under test.
+/// The control plane under test, behind a listener of its own.
 pub(crate) struct Bench {
     pub(crate) memory: Arc<Memory>,
     pub(crate) book: Arc<Book>,
     pub(crate) control: Arc<Control>,
-    visits: AtomicU64,
+    client: Mutex<Client>,
+    // They end with the bench.
+    _served: (Listener, Workers, tokio::runtime::Runtime),
+}
+
+/// What the listener serves: time stands still, ids are counted.
+#[derive(Clone)]
+struct Served {
+    control: Arc<Control>,
+    visits: Arc<AtomicU64>,
+}
+
+impl Serve for Served {
+    async fn serve(self: Rc<Self>, request: Request<Body>, _: Rc<ConnInfo>) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        let body = body.collect(64 << 20).await.expect("a whole body");
+        let mut seed = [0; 16];
+        seed[..8].copy_from_slice(&self.visits.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        let local = SocketAddr::from(([127, 0, 0, 1], 4566));
+        let visit = Visit { peer: SocketAddr::from(([127, 0, 0, 1], 5)), local, now_ms: NOW_MS, seed };
+        self.control.handle(&Request::from_parts(head, body), &visit).await.map(Body::full)
+    }
+}
+
+fn serve(control: Arc<Control>) -> (SocketAddr, (Listener, Workers, tokio::runtime::Runtime)) {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let workers = Workers::start("control", 1).expect("a worker");
+    let served = Served { control, visits: Arc::new(AtomicU64::new(1 << 32)) };
+    let start = Listener::start(([127, 0, 0, 1], 0).into(), ListenOptions::default(), workers.clone(), served);
+    let listener = runtime.block_on(start).expect("a free port");
+    (listener.local_addr(), (listener, workers, runtime))
 }
 
 impl Bench {
@@ -186,22 +221,30 @@ impl Bench {
         };
         change(&mut settings);
         let control = Arc::new(Control::new(memory.clone(), Arc::new(Reverse), book.clone(), settings));
-        Bench { memory, book, control, visits: AtomicU64::new(1 << 32) }
+        let (address, served) = serve(control.clone());
+        let client = Mutex::new(Client::connect(address).expect("it listens"));
+        Bench { memory, book, control, client, _served: served }
     }
 
     /// Sends any request.
     pub(crate) fn send(&self, request: Request<Bytes>) -> Seen {
-        let mut seed = [0; 16];
-        seed[..8].copy_from_slice(&self.visits.fetch_add(1, Ordering::Relaxed).to_be_bytes());
-        let local = SocketAddr::from(([127, 0, 0, 1], 4566));
-        let visit = Visit { peer: SocketAddr::from(([127, 0, 0, 1], 5)), local, now_ms: NOW_MS, seed };
-        let response = futures_util::FutureExt::now_or_never(self.control.handle(&request, &visit));
-        let (parts, body) = response.expect("nothing to wait for in memory").into_parts();
-        Seen {
-            status: parts.status.as_u16(),
-            headers: parts.headers,
-            text: String::from_utf8(body.to_vec()).expect("text"),
+        let (head, body) = request.into_parts();
+        // In absolute form where it names a host, as HTTP/2 would.
+        let target = &head.uri;
+        let mut bytes = format!("{} {target} HTTP/1.1\r\ncontent-length: {}\r\n", head.method, body.len()).into_bytes();
+        for (name, value) in &head.headers {
+            bytes.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
         }
+        bytes.extend_from_slice(b"\r\n");
+        bytes.extend_from_slice(&body);
+        let mut client = self.client.lock().unwrap();
+        let answer = client.exchange(head.method.as_str(), &bytes).expect("an answer");
+        let headers = answer.headers.iter().map(|(name, value)| {
+            let name = HeaderName::try_from(name.as_str()).expect("a name");
+            (name, HeaderValue::try_from(value.as_str()).expect("a value"))
+        });
+        let text = String::from_utf8(answer.body).expect("text");
+        Seen { status: answer.status, headers: headers.collect(), text }
     }
 
     pub(crate) fn request(method: &str, target: &str, body: impl Into<Bytes>) -> Request<Bytes> {

@@ -1,4 +1,4 @@
-//! The control plane without sockets: whole answers of every noun, and of the walk itself.
+//! The control plane over real HTTP: whole answers of every noun, and of the walk itself.
 
 mod account;
 mod api_key;
@@ -7,6 +7,7 @@ mod base_path_mapping;
 mod bench;
 mod client_certificate;
 mod deployment;
+mod diff;
 mod documentation_part;
 mod documentation_version;
 mod domain_name;
@@ -29,3 +30,5 @@ mod usage;
 mod usage_plan;
 mod vpc_link;
 mod walk;
+#[path = "../nodes/http.rs"]
+mod wire;

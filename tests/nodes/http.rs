@@ -1,5 +1,7 @@
 //! The least HTTP/1.1 client that a test needs: one connection, one request at a time, deadlines everywhere.
 
+#![allow(dead_code)] // each test binary uses its part
+
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Result, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -64,7 +66,12 @@ impl Client {
         head += "\r\n";
         let mut request = head.into_bytes();
         request.extend_from_slice(body);
-        self.stream.get_mut().write_all(&request)?;
+        self.exchange(method, &request)
+    }
+
+    /// Sends a request that is written out already and reads its whole answer.
+    pub(crate) fn exchange(&mut self, method: &str, request: &[u8]) -> Result<Answer> {
+        self.stream.get_mut().write_all(request)?;
         self.read_answer(method)
     }
 
