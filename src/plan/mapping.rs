@@ -105,12 +105,21 @@ pub enum Side {
     Response,
 }
 
+/// Why a text is no source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unfit {
+    /// It is no mapping expression; AWS would not take it either.
+    Wrong(String),
+    /// This version cannot do it; its name.
+    Unbuilt(&'static str),
+}
+
 impl Source {
     /// Compiles a mapping expression.
     ///
     /// # Errors
-    /// Words about why this version cannot.
-    pub fn compile(text: &str, side: Side, variables: &BTreeMap<String, String>) -> Result<Source, String> {
+    /// Why it is none, or none yet.
+    pub fn compile(text: &str, side: Side, variables: &BTreeMap<String, String>) -> Result<Source, Unfit> {
         if let Some(literal) = text.strip_prefix('\'').and_then(|t| t.strip_suffix('\'')) {
             return Ok(Source::Text(literal.into()));
         }
@@ -123,14 +132,14 @@ impl Source {
             return Ok(known.map_or(Source::Absent, |(_, variable)| Source::Context(*variable)));
         }
         let prefix = if side == Side::Request { "method.request." } else { "integration.response." };
-        let unknown = || format!("`{text}` is no mapping expression");
+        let unknown = || Unfit::Wrong(format!("`{text}` is no mapping expression"));
         let (kind, name) = text
             .strip_prefix(prefix)
             .ok_or_else(unknown)?
             .split_once('.')
             .unwrap_or((text.strip_prefix(prefix).unwrap_or_default(), ""));
         match (side, kind, name) {
-            (_, "body", _) => Err(format!("mapping from a body (`{text}`) is not built yet")),
+            (_, "body", _) => Err(Unfit::Unbuilt("parameter mappings from a body")),
             (_, _, "") => Err(unknown()),
             (Side::Request, "path", name) => Ok(Source::Path(name.into())),
             (Side::Request, "querystring", name) => Ok(Source::Query(name.into())),

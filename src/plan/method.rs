@@ -1,9 +1,9 @@
 //! One method: what it demands of a request and what stands behind it.
 
 use super::flaw::Flaw;
-use super::mapping::{Side, Source};
+use super::mapping::{Side, Source, Unfit};
 use super::response::Responses;
-use super::template::Template;
+use super::template::{self, Template};
 use super::uri::{UriTemplate, with_variables};
 use crate::catalog::v1::{
     Integration, IntegrationType, Method, PassthroughBehavior, RequestValidator, Resource, Stage,
@@ -187,37 +187,30 @@ fn backend(
         .collect();
     let compiled: Vec<_> = templates.iter().map(|(media, text)| (media.clone(), Template::of(text))).collect();
     let responses = Responses::compile(row, integration, place, around.variables, flaws);
-    if !proxy && (compiled.iter().any(|(_, t)| *t == Template::NeedsVtl) || responses.need_vtl()) {
+    let needs_vtl = compiled.iter().any(|(_, t)| *t == Template::NeedsVtl).then_some(template::UNBUILT);
+    if !proxy && let Some(what) = needs_vtl.or(responses.unbuilt()) {
         // Named where it is called; a method that is not called harms nobody.
-        return unbuilt("mapping templates in VTL");
+        return unbuilt(what);
     }
     let passthrough = integration.passthrough_behavior.clone().unwrap_or(PassthroughBehavior::WhenNoMatch);
     if mock {
-        let templates = templates.iter().map(|(m, text)| (m.clone(), super::template::mock_status(text))).collect();
+        let templates = templates.iter().map(|(m, text)| (m.clone(), template::mock_status(text))).collect();
         return Backend::Mock(MockPlan { request: RequestBody { templates, passthrough }, responses });
     }
     let Some(uri) = integration.uri.as_deref().filter(|uri| !uri.is_empty()) else {
         flaws.push(Flaw::new(place, "the integration has no URI"));
         return unbuilt("");
     };
-    let verb = match integration.http_method.as_deref() {
-        None | Some("ANY") => None,
-        Some(verb) => match verb.parse() {
-            Ok(verb) => Some(verb),
-            Err(_) => {
-                flaws.push(Flaw::new(place, format!("`{verb}` is no HTTP method")));
-                None
-            }
-        },
-    };
+    let verb = verb(integration, place, flaws);
     let (mut paths, mut query, mut headers) = (BTreeMap::new(), Vec::new(), Vec::new());
     for (target, source) in &integration.request_parameters {
         let source = match Source::compile(source, Side::Request, around.variables) {
             Ok(source) => source,
-            Err(why) => {
+            Err(Unfit::Wrong(why)) => {
                 flaws.push(Flaw::new(place, why));
                 continue;
             }
+            Err(Unfit::Unbuilt(what)) => return unbuilt(what),
         };
         match target.strip_prefix("integration.request.").and_then(|rest| rest.split_once('.')) {
             Some(("path", name)) => drop(paths.insert(name.into(), source)),
@@ -241,6 +234,16 @@ fn backend(
         body: RequestBody { templates: compiled, passthrough },
         responses,
     }))
+}
+
+/// The verb to call with; `None`: the client's.
+fn verb(integration: &Integration, place: &str, flaws: &mut Vec<Flaw>) -> Option<http::Method> {
+    let verb = integration.http_method.as_deref().filter(|verb| *verb != "ANY")?;
+    let parsed = verb.parse();
+    if parsed.is_err() {
+        flaws.push(Flaw::new(place, format!("`{verb}` is no HTTP method")));
+    }
+    parsed.ok()
 }
 
 /// The stage's setting for a method: its own, else `*/*`; -1 means no limit here.

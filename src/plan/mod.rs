@@ -13,10 +13,12 @@ pub mod response;
 pub mod route;
 pub mod template;
 pub mod uri;
+mod warning;
 
 pub use flaw::Flaw;
 pub use method::{Backend, MethodPlan, MockPlan, RequestBody, StageThrottle};
 pub use route::{Found, Routes};
+pub use warning::warnings;
 
 use crate::catalog::v1::{ApiKeySource, Method, RequestValidator, Resource, RestApi, Stage};
 use crate::state::Tree;

@@ -1,9 +1,9 @@
 //! Which integration response answers, and what it makes of the answer (data-plane §7).
 
 use super::flaw::Flaw;
-use super::mapping::{Side, Source};
+use super::mapping::{Side, Source, Unfit};
 use super::media;
-use super::template::Template;
+use super::template::{self, Template};
 use crate::catalog::v1::{Integration, Method};
 use http::{HeaderName, HeaderValue};
 use std::collections::BTreeMap;
@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default)]
 pub struct Responses {
     all: Vec<ResponsePlan>,
+    /// What one of them needs and this version cannot do.
+    unbuilt: Option<&'static str>,
 }
 
 /// One integration response.
@@ -68,7 +70,7 @@ impl Responses {
         variables: &BTreeMap<String, String>,
         flaws: &mut Vec<Flaw>,
     ) -> Responses {
-        let mut all = Vec::new();
+        let mut responses = Responses::default();
         for (code, response) in &integration.integration_responses {
             let Some(status) = code.parse().ok().filter(|s| (100..=999).contains(s)) else {
                 flaws.push(Flaw::new(place, format!("`{code}` is no status code")));
@@ -78,11 +80,9 @@ impl Responses {
                 None => None,
                 Some(text) => match regex::RegexBuilder::new(&format!("^(?:{text})$")).size_limit(1 << 20).build() {
                     Ok(regex) => Some(regex),
-                    Err(error) => {
-                        let words = error.to_string();
-                        let words = words.lines().last().unwrap_or_default().trim();
-                        flaws
-                            .push(Flaw::new(place, format!("the selection pattern of {code} cannot be used: {words}")));
+                    // AWS finds out when it is called: a deployment with such a pattern is not refused.
+                    Err(_) => {
+                        responses.unbuilt = Some("selection patterns that only Java can read");
                         continue;
                     }
                 },
@@ -93,22 +93,26 @@ impl Responses {
                 match (name, Source::compile(source, Side::Response, variables)) {
                     (Some(name), Ok(source)) => headers.push((name, source)),
                     (None, _) => flaws.push(Flaw::new(place, format!("`{target}` is no header of a response"))),
-                    (_, Err(why)) => flaws.push(Flaw::new(place, why)),
+                    (_, Err(Unfit::Wrong(why))) => flaws.push(Flaw::new(place, why)),
+                    (_, Err(Unfit::Unbuilt(what))) => responses.unbuilt = Some(what),
                 }
             }
             let templates = response.response_templates.iter().flatten();
             let renditions: Vec<Rendition> =
                 templates.map(|(media, text)| rendition(media, text.as_deref().unwrap_or_default())).collect();
+            if renditions.iter().any(|r| r.template == Template::NeedsVtl) {
+                responses.unbuilt = Some(template::UNBUILT);
+            }
             let usual = renditions.iter().position(|r| r.media.eq_ignore_ascii_case("application/json")).unwrap_or(0);
             let declared = method.method_responses.contains_key(code);
-            all.push(ResponsePlan { status, declared, headers, renditions, usual, pattern });
+            responses.all.push(ResponsePlan { status, declared, headers, renditions, usual, pattern });
         }
-        Responses { all }
+        responses
     }
 
-    /// Whether any of them has a template that needs the template language.
-    pub fn need_vtl(&self) -> bool {
-        self.all.iter().any(|r| r.renditions.iter().any(|r| r.template == Template::NeedsVtl))
+    /// What this version cannot do of them.
+    pub fn unbuilt(&self) -> Option<&'static str> {
+        self.unbuilt
     }
 
     /// The response for a status: the first whose pattern is all of it, else the default.

@@ -11,6 +11,9 @@ pub enum Template {
     NeedsVtl,
 }
 
+/// What a template that needs the language is called where it is refused.
+pub const UNBUILT: &str = "mapping templates in VTL";
+
 impl Template {
     /// Reads a template.
     pub fn of(text: &str) -> Template {

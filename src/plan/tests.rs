@@ -200,10 +200,7 @@ fn responses_are_chosen_by_the_whole_status() {
 #[test]
 fn every_flaw_is_named_at_once() {
     let bad = Integration {
-        integration_responses: BTreeMap::from([(
-            "200".into(),
-            IntegrationResponse { selection_pattern: Some("(".into()), ..IntegrationResponse::default() },
-        )]),
+        integration_responses: BTreeMap::from([("OK".into(), IntegrationResponse::default())]),
         ..http("http://h", &[("integration.request.header.x", "nonsense"), ("wrong", "'x'")])
     };
     let flaws = Api::new()
@@ -215,7 +212,7 @@ fn every_flaw_is_named_at_once() {
     let words: Vec<String> = flaws.iter().map(ToString::to_string).collect();
     for wanted in [
         "GET /a: No integration defined for method",
-        "GET /b: the selection pattern of 200 cannot be used",
+        "GET /b: `OK` is no status code",
         "GET /b: `nonsense` is no mapping expression",
         "GET /b: `wrong` is no request parameter",
         "PUT /c: the integration has no URI",
