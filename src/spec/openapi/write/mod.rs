@@ -29,6 +29,8 @@ pub struct WriteOptions {
     pub authorizers: bool,
     /// The extensions at the root and of methods.
     pub gateway: bool,
+    /// `x-postman-meta` of operations that are signed: the region to sign for.
+    pub postman: Option<String>,
     /// The host that answers, `{api}.execute-api.{region}.amazonaws.com`.
     pub host: String,
     /// The stage.

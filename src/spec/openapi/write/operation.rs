@@ -37,6 +37,9 @@ impl Writer<'_> {
         if let Some(found) = method.method_integration.as_ref().filter(|_| self.options.integrations) {
             operation.insert("x-amazon-apigateway-integration".into(), integration::integration(found));
         }
+        if let Some(region) = self.options.postman.as_deref().filter(|_| method.authorization_type == "AWS_IAM") {
+            operation.insert("x-postman-meta".into(), signed(region));
+        }
         Value::Object(operation)
     }
 
@@ -199,4 +202,16 @@ fn content(models: &Texts) -> Value {
 /// The model of JSON bodies, or of whatever there is.
 fn first_model(models: &Texts) -> Option<&str> {
     models.get("application/json").or_else(|| models.values().next()).map(String::as_str)
+}
+
+/// How Postman's importer is told that requests are signed. AWS does not publish what it writes here; this is what
+/// Postman's converters read (openapi-to-postman, swagger2-to-postman). The keys stay variables of the user.
+fn signed(region: &str) -> Value {
+    json!({
+        "currentHelper": "awsSigV4",
+        "helperAttributes": {
+            "id": "awsSigV4", "accessKey": "{{aws_access_key_id}}", "secretKey": "{{aws_secret_access_key}}",
+            "region": region, "service": "execute-api",
+        },
+    })
 }
