@@ -2,6 +2,7 @@
 //!
 //! Every command that fails says cause, consequence and what to do next; `--output json` prints the node's answer as it is.
 
+mod api;
 mod arguments;
 mod ask;
 mod demo;
@@ -65,6 +66,9 @@ enum Command {
     Drain(members::Change),
     /// Make another voter lead
     TransferLeader(members::Change),
+    /// Look at APIs
+    #[command(subcommand)]
+    Api(api::Api),
     /// Look at an OpenAPI file before it is imported
     Import(import::Import),
     /// Backups (issue F)
@@ -101,6 +105,7 @@ pub fn run() -> ExitCode {
         Command::Drain(change) => change.run("drain"),
         Command::TransferLeader(change) => change.run("transfer-leader"),
         Command::Import(import) => import.run(),
+        Command::Api(api) => api.run(),
         Command::Snapshot(_) => Err(CliError::NotBuilt("snapshot")),
         Command::Explain(_) => Err(CliError::NotBuilt("explain")),
     };

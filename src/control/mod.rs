@@ -126,6 +126,12 @@ impl Control {
         authenticate::authenticate(request, &self.replica.world(), &*self.seal, &self.settings, visit.now_ms)
     }
 
+    /// What differs between an API's draft and what a stage of it serves, as of now ([`v1::diff::diff`]).
+    pub async fn diff(&self, api: &str, stage: &str) -> Result<serde_json::Value, Fault> {
+        self.replica.read_barrier(DEADLINE).await?;
+        v1::diff::diff(&self.replica.world(), api, stage)
+    }
+
     async fn walk(&self, request: &Request<Bytes>, visit: &Visit, request_id: &str) -> Result<Answer, Fault> {
         let who = self.admit(request, visit)?;
         let wishes = headers::wishes(request.headers())?;

@@ -7,7 +7,7 @@ use crate::catalog::cluster::Node;
 use crate::catalog::{Mint, Region};
 use crate::cluster::MemberChange;
 use crate::cluster::admin::{AdminCall, AdminFault, AdminReply};
-use crate::control::Fault;
+use crate::control::{Fault, router};
 use crate::net::pki::{certificate_from_pem, spki_sha256};
 use crate::state::Scope;
 use bytes::Bytes;
@@ -41,6 +41,7 @@ impl NodeShared {
             ["members"] if get => answer(StatusCode::OK, &json!({ "members": look::members(self) })),
             ["rtt"] if get => answer(StatusCode::OK, &json!({ "rtt": look::rtt_of_all(self).await })),
             ["check"] if get => answer(StatusCode::OK, &look::check(self).await),
+            ["apis", api, "diff"] if get => self.diff(api, request.uri().query()).await,
             ["tokens"] if post => self.create_token(request.body()).await,
             ["members", name] if request.method() == Method::DELETE => {
                 self.admin(AdminCall::Remove { name: (*name).to_owned() }).await
@@ -59,6 +60,20 @@ impl NodeShared {
                 refused(StatusCode::NOT_IMPLEMENTED, format!("Meridian does not implement /cluster/v1/{} yet", path[0]))
             }
             _ => refused(StatusCode::NOT_FOUND, "there is no such path or method below /cluster/v1/"),
+        }
+    }
+
+    async fn diff(&self, api: &str, query: Option<&str>) -> Response<Bytes> {
+        let query = router::query(query.unwrap_or_default()).unwrap_or_default();
+        let Some((_, stage)) = query.iter().find(|(name, _)| name == "stage") else {
+            return refused(StatusCode::BAD_REQUEST, "the query must name a stage: ?stage=NAME");
+        };
+        match self.control.diff(api, stage).await {
+            Ok(found) => answer(StatusCode::OK, &found),
+            Err(fault) => {
+                let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                refused(status, fault.message)
+            }
         }
     }
 

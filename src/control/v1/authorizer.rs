@@ -332,7 +332,7 @@ fn delete(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     Ok((ops, Reply::empty()))
 }
 
-fn show(authorizer: &Authorizer) -> Object {
+pub(super) fn show(authorizer: &Authorizer) -> Object {
     let word = match authorizer.kind {
         AuthorizerType::CognitoUserPools => "cognito_user_pools",
         AuthorizerType::Jwt => "jwt",

@@ -6,7 +6,7 @@ use crate::catalog::v1::{CanarySettings, Deployment, Method, Resource, Stage};
 use crate::control::patch::{Op, Rule, Rules, Style};
 use crate::control::render::Object;
 use crate::control::{Fault, Reply, Scene, Verb, page};
-use crate::plan::{ServingPlan, Which};
+use crate::plan::{Flaw, ServingPlan, Which, warnings};
 use crate::state::{Ops, Scope, Tree};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -34,6 +34,8 @@ const RULES: Rules<Deployment> = Rules {
     other: None,
 };
 const MISSING: &str = "Invalid Deployment identifier specified";
+/// How many warnings of one deployment are logged; `meridian api diff` lists all.
+const LOGGED_WARNINGS: usize = 20;
 
 fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let call = scene.call;
@@ -45,10 +47,7 @@ fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     if call.object("canarySettings").is_some() {
         canary_has_a_stage(call.text("stageName"), stage.as_ref())?;
     }
-    let flaws = flaws(scene, &scene.world.tree(&scope))?;
-    if !flaws.is_empty() {
-        return Err(Fault::bad_request(flaws.join("; ")));
-    }
+    judge(scene, stage.as_ref().and_then(|(_, stage)| stage.as_ref()))?;
     let mut mint = scene.mint();
     let mut id = mint.lower(6);
     while scene.world.row(&scope, Table::Deployment, &id).is_some() {
@@ -118,21 +117,38 @@ fn staged(scene: &Scene<'_>, name: &str, old: Option<Stage>, deployment: &str) -
 }
 
 /// Why a draft cannot be served: every flaw, not the first. AWS knows two; the rest is what our compiler says.
-fn flaws(scene: &Scene<'_>, draft: &Tree) -> Result<Vec<String>, Fault> {
-    let methods = draft.list::<Method>("")?;
-    if methods.is_empty() {
-        return Ok(vec!["The REST API doesn't contain any methods".to_owned()]);
+pub(super) fn refusals(draft: &Tree, compiled: &Result<ServingPlan, Vec<Flaw>>) -> Vec<String> {
+    if draft.rows(Table::Method, "").next().is_none() {
+        return vec!["The REST API doesn't contain any methods".to_owned()];
     }
-    let call = scene.call;
-    let which = Which { account: call.account.as_str(), region: call.region.as_str(), api: call.label("restApiId") };
-    let stage = Stage { stage_name: call.label("stageName").to_owned(), ..Stage::default() };
-    let Err(found) = ServingPlan::compile(draft, &stage, which) else { return Ok(Vec::new()) };
+    let Err(found) = compiled else { return Vec::new() };
     let lacking = "No integration defined for method";
     let mut flaws: Vec<String> = found.iter().filter(|flaw| flaw.what != lacking).map(ToString::to_string).collect();
     if flaws.len() < found.len() {
         flaws.insert(0, lacking.to_owned());
     }
-    Ok(flaws)
+    flaws
+}
+
+/// Compiles the draft as the stage would serve it; what would fail when it is called is logged, not refused.
+fn judge(scene: &Scene<'_>, stage: Option<&Stage>) -> Result<(), Fault> {
+    let call = scene.call;
+    let draft = scene.world.tree(&call.api_scope());
+    let which = Which { account: call.account.as_str(), region: call.region.as_str(), api: call.label("restApiId") };
+    let fresh = Stage { stage_name: call.label("stageName").to_owned(), ..Stage::default() };
+    let mut stage = stage.cloned().unwrap_or(fresh);
+    if let Some(variables) = call.text_map("variables") {
+        stage.variables = Some(variables);
+    }
+    let compiled = ServingPlan::compile(&draft, &stage, which);
+    let refusals = refusals(&draft, &compiled);
+    if !refusals.is_empty() {
+        return Err(Fault::bad_request(refusals.join("; ")));
+    }
+    for warning in warnings(&draft, &stage, compiled.as_ref().ok()).iter().take(LOGGED_WARNINGS) {
+        tracing::warn!(api = which.api, stage = stage.stage_name, %warning, "deployed, and will fail when it is called");
+    }
+    Ok(())
 }
 
 fn get(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {

@@ -105,7 +105,7 @@ fn default_status(kind: &GatewayResponseType) -> Option<&'static str> {
 }
 
 /// A type's answer: its own, or that of the type which stands for all of its class, or the built-in one.
-fn show(tree: &Tree, kind: &GatewayResponseType) -> Result<Object, Fault> {
+pub(super) fn show(tree: &Tree, kind: &GatewayResponseType) -> Result<Object, Fault> {
     let own = tree.get::<GatewayResponse>(kind.as_str())?;
     let is_default = own.is_none();
     let class = match default_status(kind) {

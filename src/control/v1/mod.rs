@@ -6,6 +6,7 @@ pub mod authorizer;
 pub mod base_path_mapping;
 pub mod client_certificate;
 pub mod deployment;
+pub mod diff;
 pub mod documentation_part;
 pub mod documentation_version;
 pub mod domain_name;
