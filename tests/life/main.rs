@@ -134,6 +134,57 @@ fn operators_see_who_is_in_what_is_wrong_and_what_to_do_and_take_nodes_out() {
 }
 
 #[test]
+fn owners_see_what_a_deployment_would_change_and_a_pipeline_stops_before_it_breaks_clients() {
+    let cluster = Cluster::start(&[REGION]);
+    let endpoint = format!("http://{}", cluster.nodes[0].listen.admin);
+    let data = cluster.nodes[0].data.to_string_lossy().into_owned();
+    let method = |more: &str| {
+        format!(
+            r#"{{{more} "responses": {{"200": {{"description": ""}}}}, "x-amazon-apigateway-integration": {{"type": "mock",
+            "requestTemplates": {{"application/json": "{{statusCode: 200}}"}}, "responses": {{"default": {{"statusCode": "200"}}}}}}}}"#
+        )
+    };
+    let file = |paths: &str| {
+        let key = r#""securityDefinitions": {"key": {"type": "apiKey", "name": "x-api-key", "in": "header"}}"#;
+        format!(r#"{{"swagger": "2.0", "info": {{"title": "pets", "version": "1"}}, {key}, "paths": {{{paths}}}}}"#)
+    };
+    let plain = method("");
+    let first = file(&format!(r#""/pets": {{"get": {plain}, "put": {plain}}}"#));
+    let api = cluster.must(0, "POST", "/restapis?mode=import", &first, 201)["id"].as_str().expect("an id").to_owned();
+    cluster.must(0, "POST", &format!("/restapis/{api}/deployments"), r#"{"stageName": "prod"}"#, 201);
+    let diff = |more: &[&str]| {
+        meridian(&[&["api", "diff", &api, "--stage", "prod", "--endpoint", &endpoint, "--data", &data], more].concat())
+    };
+    assert_eq!(
+        diff(&["--fail-on", "any"]),
+        (true, format!("Stage prod serves what the draft of API {api} says\n"), String::new())
+    );
+    let locked = method(r#""security": [{"key": []}],"#);
+    let second = file(&format!(r#""/pets": {{"get": {locked}}}, "/toys": {{"get": {plain}}}"#));
+    cluster.must(0, "PUT", &format!("/restapis/{api}?mode=overwrite"), &second, 200);
+    let (content, said, _) = diff(&[]);
+    assert!(content, "{said}");
+    let wanted = [
+        "CHANGE   WHAT                       BEFORE  AFTER  BREAKS CLIENTS",
+        "changed  GET /pets /apiKeyRequired  false   true   callers need an API key",
+        "removed  PUT /pets                  -       -      PUT /pets is answered 403",
+        "added    GET /toys                  -       -      -",
+        "",
+        &format!("3 undeployed changes between the draft of API {api} and stage prod; 2 break clients"),
+    ];
+    assert_eq!(said.lines().collect::<Vec<_>>(), wanted);
+    assert!(!diff(&["--fail-on", "breaking"]).0 && !diff(&["--fail-on", "any"]).0);
+    let (_, said, _) = diff(&["--output", "json"]);
+    let said: Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!((&said["breaking"], said["changes"].as_array().map(Vec::len)), (&Value::from(2), Some(3)), "{said}");
+    cluster.must(0, "POST", &format!("/restapis/{api}/deployments"), r#"{"stageName": "prod"}"#, 201);
+    assert!(diff(&["--fail-on", "any"]).0);
+    let (content, _, said) =
+        meridian(&["api", "diff", &api, "--stage", "no/such", "--endpoint", &endpoint, "--data", &data]);
+    assert!(!content && said.contains("has no stage `no/such`; it has prod"), "{said}");
+}
+
+#[test]
 fn tokens_make_one_node_and_a_node_that_lost_its_data_says_how_to_come_back() {
     let mut cluster = Cluster::start(&[REGION]);
     let folder = tempfile::tempdir().expect("a directory");
