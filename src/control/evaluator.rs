@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::call::{Effect, Run};
 use super::render::Answer;
-use super::{Call, Fault, Reply, Scene, Seal, v1, wire};
+use super::{Call, Fault, Quotas, Reply, Scene, Seal, v1, wire};
 use crate::cluster::{self, Evaluate, Evaluated, Stamp};
 use crate::state::{Ops, Scope, World};
 
@@ -17,19 +17,27 @@ pub const ROOM: u8 = 1;
 /// Runs operations on the leader.
 pub struct Evaluator {
     seal: Arc<dyn Seal>,
+    quotas: Quotas,
 }
 
 impl Evaluator {
     /// An evaluator that hides secrets with this seal.
     pub fn new(seal: Arc<dyn Seal>) -> Evaluator {
-        Evaluator { seal }
+        Evaluator { seal, quotas: Quotas::GENEROUS }
+    }
+
+    /// The same, with other quotas.
+    #[must_use]
+    pub fn with_quotas(self, quotas: Quotas) -> Evaluator {
+        Evaluator { quotas, ..self }
     }
 }
 
 impl Evaluate for Evaluator {
     fn evaluate(&self, call: &cluster::Call, world: &World, stamp: &Stamp) -> Evaluated {
         let outcome = wire::decode_call(&call.payload).and_then(|call| {
-            let (effect, ops, reply) = run(&Scene { call: &call, world, stamp: *stamp, seal: &*self.seal })?;
+            let (effect, ops, reply) =
+                run(&Scene { call: &call, world, stamp: *stamp, seal: &*self.seal, quotas: self.quotas })?;
             Ok((effect, ops, Answer::of(reply, call.operation.status)))
         });
         let (effect, ops, answer) = outcome.unwrap_or_else(|fault| {

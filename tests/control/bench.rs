@@ -1,7 +1,7 @@
 //! A control plane over a World in memory: the whole walk but for sockets and Raft.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ use http::{HeaderMap, Request};
 use meridian::catalog::{AccountId, Region};
 use meridian::cluster::{Call, ClusterError, Done, Evaluate, Stamp, Wait};
 use meridian::control::{
-    Control, Evaluator, Fault, Replica, Seal, Settings, UsageBook, UsageFacts, UsageQuestion, Visit, door::Names,
+    Control, Evaluator, Fault, Quotas, Replica, Seal, Settings, UsageBook, UsageFacts, UsageQuestion, Visit,
+    door::Names,
 };
 use meridian::state::{Op, World};
 use serde_json::Value;
@@ -158,6 +159,8 @@ pub(crate) struct Bench {
     pub(crate) book: Arc<Book>,
     pub(crate) control: Arc<Control>,
     visits: AtomicU64,
+    /// When requests come, milliseconds since 1970.
+    pub(crate) now_ms: AtomicI64,
 }
 
 impl Bench {
@@ -167,7 +170,11 @@ impl Bench {
     }
 
     pub(crate) fn with(change: impl FnOnce(&mut Settings)) -> Bench {
-        let evaluator = Evaluator::new(Arc::new(Reverse));
+        Bench::with_quotas(change, Quotas::GENEROUS)
+    }
+
+    pub(crate) fn with_quotas(change: impl FnOnce(&mut Settings), quotas: Quotas) -> Bench {
+        let evaluator = Evaluator::new(Arc::new(Reverse)).with_quotas(quotas);
         let memory = Arc::new(Memory {
             world: Mutex::default(),
             evaluator,
@@ -183,10 +190,11 @@ impl Bench {
             names: Names { names: vec!["api.example.com".into()] },
             admin_token_sha256: None,
             max_body_bytes: 10 << 20,
+            strict: false,
         };
         change(&mut settings);
         let control = Arc::new(Control::new(memory.clone(), Arc::new(Reverse), book.clone(), settings));
-        Bench { memory, book, control, visits: AtomicU64::new(1 << 32) }
+        Bench { memory, book, control, visits: AtomicU64::new(1 << 32), now_ms: AtomicI64::new(NOW_MS) }
     }
 
     /// Sends any request.
@@ -194,7 +202,8 @@ impl Bench {
         let mut seed = [0; 16];
         seed[..8].copy_from_slice(&self.visits.fetch_add(1, Ordering::Relaxed).to_be_bytes());
         let local = SocketAddr::from(([127, 0, 0, 1], 4566));
-        let visit = Visit { peer: SocketAddr::from(([127, 0, 0, 1], 5)), local, now_ms: NOW_MS, seed };
+        let now_ms = self.now_ms.load(Ordering::Relaxed);
+        let visit = Visit { peer: SocketAddr::from(([127, 0, 0, 1], 5)), local, now_ms, seed };
         let response = futures_util::FutureExt::now_or_never(self.control.handle(&request, &visit));
         let (parts, body) = response.expect("nothing to wait for in memory").into_parts();
         Seen {

@@ -24,6 +24,7 @@ mod resource;
 mod rest_api;
 mod signers;
 mod stage;
+mod strict;
 mod tags;
 mod usage;
 mod usage_plan;

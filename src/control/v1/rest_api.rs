@@ -8,6 +8,7 @@ use crate::catalog::v1::{
 use crate::catalog::{Noun, Table};
 use crate::control::page;
 use crate::control::patch::{Op, Rule, Rules, Step, Style, bad_path};
+use crate::control::quotas;
 use crate::control::render::{Object, texts};
 use crate::control::{Fault, Reply, Scene, Verb};
 use crate::state::{self, Ops, Scope};
@@ -46,8 +47,8 @@ pub const RULES: Rules<RestApi> = Rules {
         Rule {
             path: "/policy",
             ops: &[Op::Replace],
-            apply: |api, step, _| {
-                api.policy = policy(step.value.as_deref())?;
+            apply: |api, step, scene| {
+                api.policy = policy(step.value.as_deref(), scene.quotas.policy_chars)?;
                 Ok(())
             },
         },
@@ -183,10 +184,13 @@ fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     api.binary_media_types = call.texts("binaryMediaTypes").unwrap_or(api.binary_media_types);
     api.api_key_source = call.text("apiKeySource").map(ApiKeySource::from).or(api.api_key_source);
     if let Some(text) = call.text("policy") {
-        api.policy = policy(Some(text))?;
+        api.policy = policy(Some(text), scene.quotas.policy_chars)?;
     }
     api.disable_execute_api_endpoint =
         call.flag("disableExecuteApiEndpoint").unwrap_or(api.disable_execute_api_endpoint);
+    for kind in &api.endpoint_configuration.types {
+        quotas::room_for_api(scene, kind)?;
+    }
     api.tags = super::tags::of(call)?;
     api.created_date_ms = scene.stamp.time_ms;
     api.id = mint.lower(10);
@@ -309,9 +313,12 @@ pub(super) fn ip_type(text: &str, configuration: &EndpointConfiguration) -> Resu
     }
 }
 
-/// A policy in one line; empty or absent clears it.
-pub(super) fn policy(text: Option<&str>) -> Result<Option<String>, Fault> {
+/// A policy in one line, of so many characters at most; empty or absent clears it.
+pub(super) fn policy(text: Option<&str>, most: usize) -> Result<Option<String>, Fault> {
     let Some(text) = text.filter(|t| !t.is_empty()) else { return Ok(None) };
+    if text.chars().count() > most {
+        return Err(Fault::limit_exceeded(format!("Policy exceeds the maximum size of {most} characters")));
+    }
     let document: Value = serde_json::from_str(text).unwrap_or_default();
     if !document.is_object() {
         let text = "Invalid policy document. Please check the policy syntax and ensure that Principals are valid.";
@@ -403,7 +410,7 @@ fn media_type(api: &mut RestApi, step: &Step, _: &Scene<'_>) -> Result<(), Fault
     Ok(())
 }
 
-fn endpoint_type(api: &mut RestApi, step: &Step, _: &Scene<'_>) -> Result<(), Fault> {
+fn endpoint_type(api: &mut RestApi, step: &Step, scene: &Scene<'_>) -> Result<(), Fault> {
     if step.op != Op::Replace {
         return Err(Fault::bad_request("Invalid patch operation specified. Must be 'add'|'remove'|'replace'"));
     }
@@ -413,7 +420,11 @@ fn endpoint_type(api: &mut RestApi, step: &Step, _: &Scene<'_>) -> Result<(), Fa
     }
     let known = EndpointType::known(step.text());
     let text = "Invalid EndpointTypes specified. Valid options are REGIONAL,EDGE,PRIVATE";
-    configuration.types = vec![known.ok_or_else(|| Fault::bad_request(text))?];
+    let known = known.ok_or_else(|| Fault::bad_request(text))?;
+    if !configuration.types.contains(&known) {
+        quotas::room_for_api(scene, &known)?;
+    }
+    configuration.types = vec![known];
     if is_private(configuration) {
         configuration.ip_address_type = Some(IpAddressType::Dualstack);
     }

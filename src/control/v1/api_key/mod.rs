@@ -6,6 +6,7 @@ use super::tags;
 use crate::catalog::v1::{ApiKey, UsagePlanKey};
 use crate::catalog::{Mint, Table};
 use crate::control::patch::{Op, Rule, Rules, Style};
+use crate::control::quotas::{self, Owner};
 use crate::control::render::{Object, texts};
 use crate::control::{Fault, Reply, Scene, Verb, page};
 use crate::state::Ops;
@@ -116,6 +117,7 @@ fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     if scene.world.api_key_by_hash(&scope, &hash).is_some() {
         return Err(Fault::conflict("API Key already exists"));
     }
+    quotas::room(scene.world, &scope, Table::ApiKey, scene.quotas.api_keys, "API Keys", Owner::Account)?;
     let mut ops = Ops::new();
     ops.put(&scope, &key.id, &key);
     Ok((ops, Reply::json(show(&key, Some(&value)).map("tags", &key.tags))))

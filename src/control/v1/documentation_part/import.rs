@@ -1,6 +1,6 @@
 //! ImportDocumentationParts: the parts in `x-amazon-apigateway-documentation` of an OpenAPI document.
 
-use super::{MOST, location, properties, too_many};
+use super::{location, properties, room};
 use crate::catalog::Table;
 use crate::catalog::v1::DocumentationPart;
 use crate::control::render::Object;
@@ -43,9 +43,7 @@ pub(super) fn run(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
             known.push((part.id.clone(), part));
         }
     }
-    if known.len() > MOST {
-        return Err(too_many());
-    }
+    room(scene, known.len(), 0)?;
     let reply = Object::new().set("ids", ids).maybe("warnings", Some(warnings).filter(|all| !all.is_empty()));
     Ok((ops, Reply::json(reply)))
 }

@@ -5,6 +5,7 @@ mod patch_rules;
 use super::{rest_api, tags};
 use crate::catalog::v1::{BasePathMapping, DomainName, EndpointType, MutualTlsAuthentication, RoutingMode};
 use crate::catalog::{Mint, Table};
+use crate::control::quotas;
 use crate::control::render::{Object, texts};
 use crate::control::{Fault, Reply, Scene, Verb, page};
 use crate::state::{Ops, Scope};
@@ -50,7 +51,7 @@ fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
             })
         }),
         ownership_verification_certificate_arn: text("ownershipVerificationCertificateArn"),
-        policy: rest_api::policy(call.text("policy"))?,
+        policy: rest_api::policy(call.text("policy"), scene.quotas.policy_chars)?,
         routing_mode: text("routingMode").map(|mode| RoutingMode::from(mode.as_str())),
         ..DomainName::default()
     };
@@ -65,6 +66,7 @@ fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     if is_taken(scene, &domain) {
         return Err(Fault::bad_request("The domain name you provided already exists."));
     }
+    quotas::room_for_domain(scene, domain.domain_name_id.is_some())?;
     let mut ops = Ops::new();
     ops.put(&call.region_scope(), &row_id(&domain), &domain);
     Ok((ops, Reply::json(show(scene, &domain).map("tags", &domain.tags))))

@@ -53,16 +53,16 @@ pub(super) const RULES: Rules<DomainName> = Rules {
         Rule {
             path: "/policy",
             ops: &[Op::Replace],
-            apply: |domain, step, _| {
-                domain.policy = rest_api::policy(step.value.as_deref())?;
+            apply: |domain, step, scene| {
+                domain.policy = rest_api::policy(step.value.as_deref(), scene.quotas.policy_chars)?;
                 Ok(())
             },
         },
         Rule {
             path: "/managementPolicy",
             ops: &[Op::Replace],
-            apply: |domain, step, _| {
-                domain.management_policy = rest_api::policy(step.value.as_deref())?;
+            apply: |domain, step, scene| {
+                domain.management_policy = rest_api::policy(step.value.as_deref(), scene.quotas.policy_chars)?;
                 Ok(())
             },
         },

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::v1::{Authorizer, DocumentationPart, GatewayResponse, Method, Model, RequestValidator, Resource};
 use crate::catalog::{Mint, Noun};
-use crate::control::Fault;
+use crate::control::quotas::{self, Owner};
 use crate::control::v1::{integration, locate, mapping, method};
+use crate::control::{Fault, Quotas};
 use crate::spec::openapi::{Document, Finding, Severity};
 use crate::state::{Ops, Scope, Tree};
 
@@ -245,6 +246,17 @@ impl Draft {
             mapping::check_media_types(types).map_err(on_response)?;
         }
         Ok(())
+    }
+
+    /// Checks how much there is now of each thing.
+    ///
+    /// # Errors
+    /// LimitExceeded for the first that there is too much of.
+    pub(super) fn fits(&self, quotas: &Quotas) -> Result<(), Fault> {
+        let parts = self.documentation.now.len();
+        quotas::fit(self.resources.len(), 0, quotas.resources, "Resources", Owner::Api)?;
+        quotas::fit(self.authorizers.now.len(), 0, quotas.authorizers, "Authorizers", Owner::Api)?;
+        quotas::fit(parts, 0, quotas.documentation_parts, "Documentation Parts", Owner::Api)
     }
 
     /// The effects on the rows.

@@ -4,6 +4,7 @@ mod draft;
 mod tree;
 
 use crate::catalog::v1::{EndpointConfiguration, EndpointType, IpAddressType, Resource, RestApi};
+use crate::control::quotas;
 use crate::control::v1::rest_api::{self, Tags, show};
 use crate::control::{Call, Fault, Reply, Scene, Verb};
 use crate::spec::openapi::{self, BasePath, Document, Finding, ParseError, ReadOptions, Severity};
@@ -80,7 +81,13 @@ fn refuse(what: &str, mut found: Vec<String>) -> Result<(), Fault> {
 }
 
 /// What a file says of the API itself. `keep`: lists grow instead of being replaced.
-fn describe(api: &mut RestApi, document: &Document, mut warnings: Vec<String>, keep: bool) -> Result<(), Fault> {
+fn describe(
+    scene: &Scene<'_>,
+    api: &mut RestApi,
+    document: &Document,
+    mut warnings: Vec<String>,
+    keep: bool,
+) -> Result<(), Fault> {
     api.name.clone_from(&document.title);
     api.description.clone_from(&document.description);
     api.version.clone_from(&document.version);
@@ -96,7 +103,7 @@ fn describe(api: &mut RestApi, document: &Document, mut warnings: Vec<String>, k
     }
     // What protects an API does not go because a file says nothing of it.
     let old = std::mem::take(&mut api.policy);
-    api.policy = document.policy.clone().or(old);
+    api.policy = rest_api::policy(document.policy.as_deref(), scene.quotas.policy_chars)?.or(old);
     api.minimum_compression_size = document.minimum_compression_size.or(api.minimum_compression_size);
     api.api_key_source = document.api_key_source.clone().or(api.api_key_source.take());
     api.security_policy = document.security_policy.clone().or(api.security_policy.take());
@@ -126,10 +133,14 @@ fn import(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
         created_date_ms: scene.stamp.time_ms,
         ..RestApi::default()
     };
-    describe(&mut api, &document, warnings, false)?;
+    for kind in &api.endpoint_configuration.types {
+        quotas::room_for_api(scene, kind)?;
+    }
+    describe(scene, &mut api, &document, warnings, false)?;
     let mut draft = Draft::new(root, mint);
     draft.take(&document);
     refuse("Errors", draft.errors.iter().map(ToString::to_string).collect())?;
+    draft.fits(&scene.quotas)?;
     let scope = call.scope_of(&api.id);
     let mut ops = draft.ops(&scope);
     ops.put(&scope, &api.id, &api);
@@ -141,13 +152,14 @@ fn put(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let (scope, mut api) = rest_api::find(scene)?;
     let overwrite = call.text("mode") == Some("overwrite");
     let (document, warnings) = document(call, &api.id)?;
-    describe(&mut api, &document, warnings, !overwrite)?;
+    describe(scene, &mut api, &document, warnings, !overwrite)?;
     let mut draft = Draft::of(&scene.world.tree(&scope), &api.root_resource_id, scene.mint())?;
     if overwrite {
         draft.forget();
     }
     draft.take(&document);
     refuse("Errors", draft.errors.iter().map(ToString::to_string).collect())?;
+    draft.fits(&scene.quotas)?;
     let mut ops = draft.ops(&scope);
     ops.put(&scope, &api.id, &api);
     Ok((ops, Reply::json(show(&api, Tags::Always))))
