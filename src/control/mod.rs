@@ -17,6 +17,7 @@ mod quotas;
 pub mod render;
 mod replica;
 pub mod router;
+mod sizes;
 #[rustfmt::skip]
 pub mod table;
 mod throttle;
@@ -230,6 +231,7 @@ fn call_of(request: &Request<Bytes>, who: &Principal) -> Result<Call, Fault> {
         return Err(Fault::not_implemented(route.operation.name));
     }
     let (input, body) = bind::bind(&route, &query, request.headers(), request.body())?;
+    sizes::check(route.operation, &input)?;
     let Principal { account, region, access_key } = who.clone();
     Ok(Call { operation: route.operation, account, region, caller: access_key, input, body })
 }

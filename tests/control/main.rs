@@ -23,6 +23,7 @@ mod request_validator;
 mod resource;
 mod rest_api;
 mod signers;
+mod sizes;
 mod stage;
 mod strict;
 mod tags;

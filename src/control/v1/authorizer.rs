@@ -7,7 +7,7 @@ use crate::catalog::v1::{Authorizer, AuthorizerType, JwtAlgorithm, JwtClaim, Jwt
 use crate::control::patch::{Op, Rule, Rules, Style};
 use crate::control::quotas::{self, Owner};
 use crate::control::render::Object;
-use crate::control::{Fault, Reply, Scene, Verb, page};
+use crate::control::{Fault, Reply, Scene, Verb, page, sizes};
 use crate::state::{Ops, Scope};
 use regex::Regex;
 use serde_json::{Map, Value};
@@ -310,6 +310,7 @@ fn list(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
 fn update(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let (scope, mut authorizer) = find(scene)?;
     RULES.apply(&mut authorizer, scene)?;
+    sizes::entries("providerARNs", authorizer.provider_arns.len())?;
     check(scene, &scope, &authorizer)?;
     let mut ops = Ops::new();
     ops.put(&scope, &authorizer.id, &authorizer);

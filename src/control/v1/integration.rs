@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::catalog::Table;
 use crate::catalog::v1::{
     ConnectionType, ContentHandling, Integration, IntegrationType, Method, PassthroughBehavior, ResponseTransferMode,
     TlsConfig,
 };
 use crate::control::patch::{Op, Rule, Rules, Step, Style};
 use crate::control::render::{Object, templates};
-use crate::control::{Fault, Reply, Scene, Verb};
+use crate::control::{Fault, Reply, Scene, Verb, sizes};
 use crate::state::Ops;
 
 use super::locate::{self, Missing};
 use super::map_patch::{NO_PARAMETER, NO_TYPE, entry, member};
-use super::{integration_response, mapping};
+use super::{integration_response, mapping, vpc_link};
 
 /// The operations of this noun.
 pub const OPERATIONS: &[Verb] = &[
@@ -205,6 +206,7 @@ fn put(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
         ..Integration::default()
     };
     check(&integration, &found.method)?;
+    check_link(scene, &integration)?;
     integration.passthrough_behavior = passthrough(text("passthroughBehavior").as_deref())?;
     if let Some(asked) = call.number("timeoutInMillis") {
         integration.timeout_in_millis = Some(timeout(Some(asked))?);
@@ -233,6 +235,18 @@ pub(super) fn check(integration: &Integration, method: &Method) -> Result<(), Fa
         }
     }
     Ok(())
+}
+
+/// A private integration names a link of the account, or the stage variable that will name one.
+fn check_link(scene: &Scene<'_>, integration: &Integration) -> Result<(), Fault> {
+    if integration.connection_type != Some(ConnectionType::VpcLink) {
+        return Ok(());
+    }
+    let Some(id) = &integration.connection_id else {
+        return Err(Fault::bad_request("ConnectionId must be set to vpcLinkId for ConnectionType VPC_LINK"));
+    };
+    let there = scene.world.row(&scene.call.region_scope(), Table::VpcLink, id).is_some();
+    if there || id.contains("${stageVariables.") { Ok(()) } else { Err(Fault::bad_request(vpc_link::MISSING)) }
 }
 
 fn check_uri(kind: &IntegrationType, uri: &str) -> Result<(), Fault> {
@@ -311,8 +325,16 @@ fn get(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
 fn update(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let mut found = locate::method(scene, Missing::Integration)?;
     let mut integration = found.integration()?.clone();
+    let before = (integration.connection_type.clone(), integration.connection_id.clone());
     RULES.apply(&mut integration, scene)?;
+    sizes::entries("requestParameters", integration.request_parameters.len())?;
+    sizes::entries("requestTemplates", integration.request_templates.len())?;
+    sizes::entries("cacheKeyParameters", integration.cache_key_parameters.len())?;
     check(&integration, &found.method)?;
+    // One that a file brought keeps its link until somebody changes that.
+    if before != (integration.connection_type.clone(), integration.connection_id.clone()) {
+        check_link(scene, &integration)?;
+    }
     let reply = Reply::json(show(&integration, &found.resource_id));
     found.method.method_integration = Some(integration);
     Ok((found.stored(), reply))

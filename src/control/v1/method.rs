@@ -6,7 +6,7 @@ use crate::catalog::Table;
 use crate::catalog::v1::{Authorizer, AuthorizerType, Method};
 use crate::control::patch::{Op, Rule, Rules, Step, Style};
 use crate::control::render::{Object, flags, texts};
-use crate::control::{Fault, Reply, Scene, Verb};
+use crate::control::{Fault, Reply, Scene, Verb, sizes};
 use crate::state::{Ops, Scope};
 
 use super::locate::{self, Found, Missing};
@@ -213,6 +213,10 @@ fn update(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let mut found = locate::method(scene, Missing::Method)?;
     RULES.apply(&mut found.method, scene)?;
     settle_authorizer(scene, &found.scope, &mut found.method)?;
+    let method = &found.method;
+    sizes::entries("requestParameters", method.request_parameters.iter().flatten().count())?;
+    sizes::entries("requestModels", method.request_models.iter().flatten().count())?;
+    sizes::entries("authorizationScopes", method.authorization_scopes.len())?;
     Ok((found.stored(), Reply::json(show(&found.method, &found.resource_id))))
 }
 

@@ -10,7 +10,7 @@ use crate::control::page;
 use crate::control::patch::{Op, Rule, Rules, Step, Style, bad_path};
 use crate::control::quotas;
 use crate::control::render::{Object, texts};
-use crate::control::{Fault, Reply, Scene, Verb};
+use crate::control::{Fault, Reply, Scene, Verb, sizes};
 use crate::state::{self, Ops, Scope};
 
 /// The operations of this noun.
@@ -352,6 +352,8 @@ fn list(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
 fn update(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let (scope, mut api) = find(scene)?;
     RULES.apply(&mut api, scene)?;
+    sizes::entries("binaryMediaTypes", api.binary_media_types.len())?;
+    sizes::entries("vpcEndpointIds", api.endpoint_configuration.vpc_endpoint_ids.len())?;
     let mut ops = Ops::new();
     ops.put(&scope, &api.id, &api);
     Ok((ops, Reply::json(show(&api, Tags::Always))))

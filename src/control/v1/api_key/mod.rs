@@ -8,7 +8,7 @@ use crate::catalog::{Mint, Table};
 use crate::control::patch::{Op, Rule, Rules, Style};
 use crate::control::quotas::{self, Owner};
 use crate::control::render::{Object, texts};
-use crate::control::{Fault, Reply, Scene, Verb, page};
+use crate::control::{Fault, Reply, Scene, Verb, page, sizes};
 use crate::state::Ops;
 use serde_json::Value;
 
@@ -196,6 +196,7 @@ fn list(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
 fn update(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let mut key = find(scene)?;
     RULES.apply(&mut key, scene)?;
+    sizes::entries("stageKeys", key.stage_keys.len())?;
     key.last_updated_date_ms = scene.stamp.time_ms;
     let mut ops = Ops::new();
     ops.put(&scene.call.region_scope(), &key.id, &key);

@@ -6,6 +6,7 @@ use crate::catalog::v1::DocumentationPart;
 use crate::control::render::Object;
 use crate::control::v1::{locate, rest_api};
 use crate::control::{Fault, Reply, Scene};
+use crate::spec::openapi::{self, ParseError};
 use crate::state::Ops;
 use serde_json::Value;
 
@@ -15,7 +16,10 @@ const UNREADABLE: &str = "Unable to build importer with provided input.";
 pub(super) fn run(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let call = scene.call;
     let (scope, _) = rest_api::find(scene)?;
-    let document: Value = serde_json::from_slice(&call.body).map_err(|_| Fault::bad_request(UNREADABLE))?;
+    let document = openapi::parse(&call.body).map_err(|error| match error {
+        ParseError::Syntax(_) => Fault::bad_request(UNREADABLE),
+        limit => Fault::bad_request(format!("{UNREADABLE} {limit}")),
+    })?;
     if document.get("swagger").is_none() && document.get("openapi").is_none() {
         return Err(Fault::bad_request(UNREADABLE));
     }

@@ -6,7 +6,7 @@ mod tree;
 use crate::catalog::v1::{EndpointConfiguration, EndpointType, IpAddressType, Resource, RestApi};
 use crate::control::quotas;
 use crate::control::v1::rest_api::{self, Tags, show};
-use crate::control::{Call, Fault, Reply, Scene, Verb};
+use crate::control::{Call, Fault, Reply, Scene, Verb, sizes};
 use crate::spec::openapi::{self, BasePath, Document, Finding, ParseError, ReadOptions, Severity};
 use crate::state::Ops;
 use draft::Draft;
@@ -88,6 +88,13 @@ fn describe(
     mut warnings: Vec<String>,
     keep: bool,
 ) -> Result<(), Fault> {
+    for (member, given) in [
+        ("name", Some(&document.title)),
+        ("description", document.description.as_ref()),
+        ("version", document.version.as_ref()),
+    ] {
+        given.map_or(Ok(()), |given| sizes::text(member, given))?;
+    }
     api.name.clone_from(&document.title);
     api.description.clone_from(&document.description);
     api.version.clone_from(&document.version);

@@ -8,7 +8,7 @@ use crate::catalog::Table;
 use crate::catalog::v1::{CanarySettings, Deployment, Stage, Texts};
 use crate::control::quotas::{self, Owner};
 use crate::control::render::Object;
-use crate::control::{Fault, Reply, Scene, Verb, patch};
+use crate::control::{Fault, Reply, Scene, Verb, patch, sizes};
 use crate::state::{Ops, Scope};
 use serde_json::{Map, Value};
 use show::show;
@@ -210,6 +210,7 @@ fn update(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let steps = patch::steps(scene.call);
     patch::together(steps.iter().map(|step| patch_rules::apply(&mut stage, step, scene)))?;
     check_variables(stage.variables.as_ref().unwrap_or(&Texts::new()))?;
+    sizes::entries("methodSettings", stage.method_settings.len())?;
     touch(&mut stage, scene.stamp.time_ms);
     let mut ops = Ops::new();
     ops.put(&scope, &stage.stage_name, &stage);
