@@ -46,6 +46,8 @@ pub struct Quotas {
     pub documentation_parts: usize,
     /// Characters of a resource policy.
     pub policy_chars: usize,
+    /// The longest that an integration may take, milliseconds. AWS gives more on request.
+    pub integration_timeout_ms: i32,
 }
 
 impl Quotas {
@@ -69,6 +71,7 @@ impl Quotas {
         authorizers: 10,
         documentation_parts: 2_000,
         policy_chars: 8_192,
+        integration_timeout_ms: 29_000,
     };
 
     /// Without limit where there is nothing to protect.
@@ -91,6 +94,7 @@ impl Quotas {
         authorizers: 1_000,
         documentation_parts: 2_000,
         policy_chars: 65_536,
+        integration_timeout_ms: 300_000,
     };
 
     /// The quotas of a profile.

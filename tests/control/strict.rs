@@ -61,7 +61,7 @@ fn apis_are_counted_by_type() {
     exceeded(&bench.post("/restapis", json!({"name": "c"})), "Edge APIs", "account");
     exceeded(&bench.post("/restapis", made("c", "PRIVATE")), "Private APIs", "account");
     exceeded(
-        &bench.post("/restapis?mode=import", json!({"swagger": "2.0", "info": {"title": "t"}})),
+        &bench.post("/restapis?mode=import", json!({"swagger": "2.0", "info": {"title": "t"}, "paths": {}})),
         "Edge APIs",
         "account",
     );
@@ -110,6 +110,34 @@ fn parts_of_an_api_are_counted_also_when_a_file_brings_them() {
     exceeded(&deploy("two"), "Stages", "API");
     let stage = json!({"stageName": "two", "deploymentId": first});
     exceeded(&bench.post(&format!("/restapis/{api}/stages"), stage), "Stages", "API");
+}
+
+#[test]
+fn an_integration_takes_no_longer_than_aws_lets_it() {
+    for (quotas, most) in [(Quotas::AWS, 29_000), (Quotas::GENEROUS, 300_000)] {
+        let bench = counted(quotas);
+        let api = bench.post("/restapis", made("a", REGIONAL)).ok(201);
+        let (api, root) = (api["id"].as_str().unwrap().to_owned(), api["rootResourceId"].as_str().unwrap().to_owned());
+        let method = format!("/restapis/{api}/resources/{root}/methods/GET");
+        bench.put(&method, json!({"authorizationType": "NONE"})).ok(201);
+        let url = format!("{method}/integration");
+        let put = |ms: i32| bench.put(&url, json!({"type": "MOCK", "timeoutInMillis": ms}));
+        let patch = |ms: i32| bench.patch(&url, &[("replace", "/timeoutInMillis", json!(ms.to_string()))]);
+        let file = |ms: i32| {
+            let integration = json!({"type": "mock", "timeoutInMillis": ms});
+            let method = json!({"x-amazon-apigateway-integration": integration});
+            let file = json!({"swagger": "2.0", "info": {"title": "t"}, "paths": {"/": {"get": method}}});
+            bench.put(&format!("/restapis/{api}"), file)
+        };
+        put(most).ok(201);
+        patch(most).ok(200);
+        file(most).ok(200);
+        let text = format!("Timeout should be between 50 ms and {most} ms");
+        for refused in [put(most + 1), patch(most + 1)] {
+            assert_eq!(refused.refusal(), (400, "BadRequestException".to_owned(), text.clone()));
+        }
+        assert!(file(most + 1).refusal().2.contains(&text));
+    }
 }
 
 #[test]

@@ -29,8 +29,6 @@ pub const OPERATIONS: &[Verb] = &[
 /// The shortest timeout, and AWS's default, milliseconds.
 const LEAST_TIMEOUT_MS: i64 = 50;
 const DEFAULT_TIMEOUT_MS: i32 = 29_000;
-/// The longest timeout, milliseconds. AWS: 29,000, and more on request for regional APIs.
-const MOST_TIMEOUT_MS: i64 = 300_000;
 
 const SET: &[Op] = &[Op::Replace];
 const MAP: &[Op] = &[Op::Add, Op::Replace, Op::Remove];
@@ -91,8 +89,9 @@ pub const RULES: Rules<Integration> = Rules {
         Rule {
             path: "/timeoutInMillis",
             ops: SET,
-            apply: |i, step, _| {
-                i.timeout_in_millis = Some(timeout(step.text().parse().ok())?);
+            apply: |i, step, scene| {
+                let most = scene.quotas.integration_timeout_ms;
+                i.timeout_in_millis = Some(timeout(step.text().parse().ok(), most)?);
                 Ok(())
             },
         },
@@ -209,7 +208,7 @@ fn put(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     check_link(scene, &integration)?;
     integration.passthrough_behavior = passthrough(text("passthroughBehavior").as_deref())?;
     if let Some(asked) = call.number("timeoutInMillis") {
-        integration.timeout_in_millis = Some(timeout(Some(asked))?);
+        integration.timeout_in_millis = Some(timeout(Some(asked), scene.quotas.integration_timeout_ms)?);
     }
     let reply = Reply::json(show(&integration, &found.resource_id));
     found.method.method_integration = Some(integration);
@@ -229,6 +228,7 @@ pub(super) fn check(integration: &Integration, method: &Method) -> Result<(), Fa
         mapping::check_request_source(source, declared)?;
     }
     mapping::check_media_types(i.request_templates.keys())?;
+    i.request_templates.values().flatten().try_for_each(|text| sizes::text("requestTemplates", text))?;
     for parameter in &i.cache_key_parameters {
         if !parameter.starts_with("integration.request.") {
             mapping::check_request_source(parameter, declared)?;
@@ -308,12 +308,10 @@ fn transfer_mode(integration: &mut Integration, step: &Step, _: &Scene<'_>) -> R
     Ok(())
 }
 
-pub(super) fn timeout(asked: Option<i64>) -> Result<i32, Fault> {
-    let good =
-        asked.filter(|ms| (LEAST_TIMEOUT_MS..=MOST_TIMEOUT_MS).contains(ms)).and_then(|ms| i32::try_from(ms).ok());
-    good.ok_or_else(|| {
-        Fault::bad_request(format!("Timeout should be between {LEAST_TIMEOUT_MS} ms and {MOST_TIMEOUT_MS} ms"))
-    })
+pub(super) fn timeout(asked: Option<i64>, most: i32) -> Result<i32, Fault> {
+    let good = asked.filter(|ms| (LEAST_TIMEOUT_MS..=i64::from(most)).contains(ms));
+    good.and_then(|ms| i32::try_from(ms).ok())
+        .ok_or_else(|| Fault::bad_request(format!("Timeout should be between {LEAST_TIMEOUT_MS} ms and {most} ms")))
 }
 
 fn get(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {

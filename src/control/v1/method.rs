@@ -121,8 +121,8 @@ fn put(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
         authorizer_id: call.text("authorizerId").filter(|id| !id.is_empty()).map(str::to_owned),
         api_key_required: call.flag("apiKeyRequired").unwrap_or_default(),
         operation_name: call.text("operationName").map(str::to_owned),
-        request_parameters: call.flag_map("requestParameters"),
-        request_models: call.text_map("requestModels"),
+        request_parameters: call.flag_map("requestParameters").filter(|map| !map.is_empty()),
+        request_models: call.text_map("requestModels").filter(|map| !map.is_empty()),
         authorization_scopes: call.texts("authorizationScopes").unwrap_or_default(),
         ..Method::default()
     };

@@ -6,6 +6,7 @@ use crate::catalog::v1::{
     ApiKeySource, EndpointConfiguration, EndpointType, IpAddressType, Method, Model, Resource, RestApi, UsagePlan,
 };
 use crate::catalog::{Noun, Table};
+use crate::control::model;
 use crate::control::page;
 use crate::control::patch::{Op, Rule, Rules, Step, Style, bad_path};
 use crate::control::quotas;
@@ -64,7 +65,7 @@ pub const RULES: Rules<RestApi> = Rules {
             path: "/securityPolicy",
             ops: &[Op::Replace],
             apply: |api, step, _| {
-                api.security_policy = step.cleared();
+                api.security_policy = one_of("securityPolicy", step)?;
                 Ok(())
             },
         },
@@ -72,7 +73,7 @@ pub const RULES: Rules<RestApi> = Rules {
             path: "/endpointAccessMode",
             ops: &[Op::Replace],
             apply: |api, step, _| {
-                api.endpoint_access_mode = step.cleared();
+                api.endpoint_access_mode = one_of("endpointAccessMode", step)?;
                 Ok(())
             },
         },
@@ -385,6 +386,17 @@ fn key_source(api: &mut RestApi, step: &Step, _: &Scene<'_>) -> Result<(), Fault
     Ok(())
 }
 
+/// A word of the model, as a create takes it; an empty value clears it.
+pub(super) fn one_of(member: &str, step: &Step) -> Result<Option<String>, Fault> {
+    let words = model::words(model::Service::V1, "CreateRestApi", member);
+    match step.cleared() {
+        Some(word) if !words.contains(&word.as_str()) => {
+            Err(Fault::bad_request(format!("Invalid {member} specified. Valid options are {}", words.join(","))))
+        }
+        other => Ok(other),
+    }
+}
+
 fn compression(api: &mut RestApi, step: &Step, _: &Scene<'_>) -> Result<(), Fault> {
     api.minimum_compression_size = match step.cleared() {
         Some(text) => Some(compression_size(text.parse().ok())?),
@@ -423,6 +435,9 @@ fn endpoint_type(api: &mut RestApi, step: &Step, scene: &Scene<'_>) -> Result<()
     let known = EndpointType::known(step.text());
     let text = "Invalid EndpointTypes specified. Valid options are REGIONAL,EDGE,PRIVATE";
     let known = known.ok_or_else(|| Fault::bad_request(text))?;
+    if known == EndpointType::Edge && is_private(configuration) {
+        return Err(Fault::bad_request("Cannot update endpoint from PRIVATE to EDGE"));
+    }
     if !configuration.types.contains(&known) {
         quotas::room_for_api(scene, &known)?;
     }

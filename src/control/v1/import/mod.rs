@@ -6,7 +6,7 @@ mod tree;
 use crate::catalog::v1::{EndpointConfiguration, EndpointType, IpAddressType, Resource, RestApi};
 use crate::control::quotas;
 use crate::control::v1::rest_api::{self, Tags, show};
-use crate::control::{Call, Fault, Reply, Scene, Verb, sizes};
+use crate::control::{Call, Fault, Quotas, Reply, Scene, Verb, sizes};
 use crate::spec::openapi::{self, BasePath, Document, Finding, ParseError, ReadOptions, Severity};
 use crate::state::Ops;
 use draft::Draft;
@@ -144,10 +144,10 @@ fn import(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
         quotas::room_for_api(scene, kind)?;
     }
     describe(scene, &mut api, &document, warnings, false)?;
-    let mut draft = Draft::new(root, mint);
+    let mut draft = Draft::new(root, mint, scene.quotas);
     draft.take(&document);
     refuse("Errors", draft.errors.iter().map(ToString::to_string).collect())?;
-    draft.fits(&scene.quotas)?;
+    draft.fits()?;
     let scope = call.scope_of(&api.id);
     let mut ops = draft.ops(&scope);
     ops.put(&scope, &api.id, &api);
@@ -160,13 +160,13 @@ fn put(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let overwrite = call.text("mode") == Some("overwrite");
     let (document, warnings) = document(call, &api.id)?;
     describe(scene, &mut api, &document, warnings, !overwrite)?;
-    let mut draft = Draft::of(&scene.world.tree(&scope), &api.root_resource_id, scene.mint())?;
+    let mut draft = Draft::of(&scene.world.tree(&scope), &api.root_resource_id, scene.mint(), scene.quotas)?;
     if overwrite {
         draft.forget();
     }
     draft.take(&document);
     refuse("Errors", draft.errors.iter().map(ToString::to_string).collect())?;
-    draft.fits(&scene.quotas)?;
+    draft.fits()?;
     let mut ops = draft.ops(&scope);
     ops.put(&scope, &api.id, &api);
     Ok((ops, Reply::json(show(&api, Tags::Always))))
@@ -187,7 +187,7 @@ pub fn judge(file: &[u8], base_path: BasePath) -> Result<Vec<Finding>, ParseErro
     };
     let reading = openapi::read(&file, &options);
     let root = Resource { id: "root".to_owned(), path: "/".to_owned(), ..Resource::default() };
-    let mut draft = Draft::new(root, crate::catalog::Mint::new([0; 16]));
+    let mut draft = Draft::new(root, crate::catalog::Mint::new([0; 16]), Quotas::GENEROUS);
     draft.take(&reading.document);
     Ok(reading.findings.into_iter().chain(draft.errors).collect())
 }
