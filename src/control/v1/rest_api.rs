@@ -388,13 +388,21 @@ fn key_source(api: &mut RestApi, step: &Step, _: &Scene<'_>) -> Result<(), Fault
 
 /// A word of the model, as a create takes it; an empty value clears it.
 pub(super) fn one_of(member: &str, step: &Step) -> Result<Option<String>, Fault> {
+    let word = step.cleared();
+    word.as_deref().map_or(Ok(()), |word| known_word(member, word))?;
+    Ok(word)
+}
+
+/// Whether a create would take a word for a member.
+///
+/// # Errors
+/// BadRequest with the words that it takes.
+pub(super) fn known_word(member: &str, word: &str) -> Result<(), Fault> {
     let words = model::words(model::Service::V1, "CreateRestApi", member);
-    match step.cleared() {
-        Some(word) if !words.contains(&word.as_str()) => {
-            Err(Fault::bad_request(format!("Invalid {member} specified. Valid options are {}", words.join(","))))
-        }
-        other => Ok(other),
+    if words.contains(&word) {
+        return Ok(());
     }
+    Err(Fault::bad_request(format!("Invalid {member} specified. Valid options are {}", words.join(","))))
 }
 
 fn compression(api: &mut RestApi, step: &Step, _: &Scene<'_>) -> Result<(), Fault> {

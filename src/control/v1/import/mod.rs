@@ -95,6 +95,9 @@ fn describe(
     ] {
         given.map_or(Ok(()), |given| sizes::text(member, given))?;
     }
+    if let Some(word) = &document.security_policy {
+        rest_api::known_word("securityPolicy", word)?;
+    }
     api.name.clone_from(&document.title);
     api.description.clone_from(&document.description);
     api.version.clone_from(&document.version);
