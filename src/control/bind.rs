@@ -53,7 +53,11 @@ pub fn bind(route: &Route, query: &Query, headers: &HeaderMap, body: &Bytes) -> 
 struct Errors(Vec<String>);
 
 impl Errors {
+    /// What is shown of a value that nobody would read to its end.
+    const SHOWN: usize = 1_024;
+
     fn add(&mut self, value: &str, path: &str, constraint: &str) {
+        let value = value.char_indices().nth(Self::SHOWN).map_or(value, |(end, _)| &value[..end]);
         self.0.push(format!("Value {value} at '{path}' failed to satisfy constraint: {constraint}"));
     }
 }

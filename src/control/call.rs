@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::model::Operation;
 use super::render::Object;
 use super::usage_book::{UsageFacts, UsageQuestion};
-use super::{Fault, Seal};
+use super::{Fault, Quotas, Seal};
 use crate::catalog::{AccountId, ApiId, Mint, Region};
 use crate::cluster::Stamp;
 use crate::state::{Ops, Scope, World};
@@ -110,6 +110,8 @@ pub struct Scene<'a> {
     pub stamp: Stamp,
     /// Hides secrets in rows.
     pub seal: &'a dyn Seal,
+    /// How many of each thing there may be.
+    pub quotas: Quotas,
 }
 
 impl Scene<'_> {

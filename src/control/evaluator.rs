@@ -7,29 +7,41 @@ use bytes::Bytes;
 
 use super::call::{Effect, Run};
 use super::render::Answer;
-use super::{Call, Fault, Reply, Scene, Seal, v1, wire};
+use super::{Call, Fault, Quotas, Reply, Scene, Seal, v1, wire};
+use crate::catalog::Table;
 use crate::cluster::{self, Evaluate, Evaluated, Stamp};
-use crate::state::{Ops, Scope, World};
+use crate::state::{Op, Ops, Scope, World};
 
 /// The number of this room in [`cluster::Call::room`].
 pub const ROOM: u8 = 1;
 
+/// The largest row that a call may leave behind: parts may come one by one (a method's templates, a stage's settings).
+const MOST_ROW_BYTES: usize = 16 << 20;
+
 /// Runs operations on the leader.
 pub struct Evaluator {
     seal: Arc<dyn Seal>,
+    quotas: Quotas,
 }
 
 impl Evaluator {
     /// An evaluator that hides secrets with this seal.
     pub fn new(seal: Arc<dyn Seal>) -> Evaluator {
-        Evaluator { seal }
+        Evaluator { seal, quotas: Quotas::GENEROUS }
+    }
+
+    /// The same, with other quotas.
+    #[must_use]
+    pub fn with_quotas(self, quotas: Quotas) -> Evaluator {
+        Evaluator { quotas, ..self }
     }
 }
 
 impl Evaluate for Evaluator {
     fn evaluate(&self, call: &cluster::Call, world: &World, stamp: &Stamp) -> Evaluated {
         let outcome = wire::decode_call(&call.payload).and_then(|call| {
-            let (effect, ops, reply) = run(&Scene { call: &call, world, stamp: *stamp, seal: &*self.seal })?;
+            let (effect, ops, reply) =
+                run(&Scene { call: &call, world, stamp: *stamp, seal: &*self.seal, quotas: self.quotas })?;
             Ok((effect, ops, Answer::of(reply, call.operation.status)))
         });
         let (effect, ops, answer) = outcome.unwrap_or_else(|fault| {
@@ -73,6 +85,15 @@ pub fn run(scene: &Scene<'_>) -> Result<(Effect, Ops, Reply), Fault> {
     };
     let outcome = catch_unwind(AssertUnwindSafe(|| operation(scene)));
     let (ops, reply) = outcome.unwrap_or_else(|_| Err(Fault::internal(format!("{} panicked", verb.name))))?;
+    for op in &ops.0 {
+        if let Op::Put { table, row, .. } = op
+            && row.bytes().len() > MOST_ROW_BYTES
+        {
+            let noun = Table::from_number(*table).map_or_else(|| "row".to_owned(), |table| format!("{table:?}"));
+            let text = format!("The {noun} would have more than {MOST_ROW_BYTES} bytes with all of its parts");
+            return Err(Fault::bad_request(text));
+        }
+    }
     Ok((verb.effect, ops, reply))
 }
 

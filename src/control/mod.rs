@@ -13,11 +13,14 @@ mod headers;
 pub mod model;
 pub mod page;
 pub mod patch;
+mod quotas;
 pub mod render;
 mod replica;
 pub mod router;
+mod sizes;
 #[rustfmt::skip]
 pub mod table;
+mod throttle;
 mod usage_book;
 pub mod v1;
 pub mod wire;
@@ -26,6 +29,7 @@ pub use authenticate::Principal;
 pub use call::{Call, Effect, Pure, Reply, Run, Scene, Verb};
 pub use evaluator::{Evaluator, ROOM, run};
 pub use fault::Fault;
+pub use quotas::Quotas;
 pub use replica::Replica;
 pub use usage_book::{UsageBook, UsageFacts, UsageQuestion};
 
@@ -68,6 +72,8 @@ pub struct Settings {
     pub admin_token_sha256: Option<[u8; 32]>,
     /// The largest body, bytes (AWS: 6 MiB for an import; ours 10).
     pub max_body_bytes: usize,
+    /// AWS's throttle and quotas (`profile = "strict"`).
+    pub strict: bool,
 }
 
 /// Where and when a request came, given by the listener.
@@ -89,6 +95,7 @@ pub struct Control {
     seal: Arc<dyn Seal>,
     book: Arc<dyn UsageBook>,
     settings: Settings,
+    throttle: Option<throttle::CallThrottle>,
 }
 
 impl Control {
@@ -99,7 +106,8 @@ impl Control {
         book: Arc<dyn UsageBook>,
         settings: Settings,
     ) -> Control {
-        Control { replica, seal, book, settings }
+        let throttle = settings.strict.then(throttle::CallThrottle::default);
+        Control { replica, seal, book, settings, throttle }
     }
 
     /// Answers a request of AWS's namespace, always.
@@ -137,6 +145,9 @@ impl Control {
         let wishes = headers::wishes(request.headers())?;
         let call = call_of(request, &who)?;
         let verb = evaluator::verb(&call)?;
+        if let Some(throttle) = &self.throttle {
+            throttle.take(&call, visit.now_ms)?;
+        }
         self.permit(&who)?;
         self.catch_up(&wishes).await?;
         match verb.effect {
@@ -174,7 +185,8 @@ impl Control {
         }
         let world = self.replica.world();
         let stamp = Stamp { time_ms: visit.now_ms, seed: visit.seed };
-        let scene = Scene { call, world: &world, stamp, seal: &*self.seal };
+        let quotas = Quotas::of(self.settings.strict);
+        let scene = Scene { call, world: &world, stamp, seal: &*self.seal, quotas };
         let reply = match verb.run {
             Run::Pure(_) => run(&scene)?.2,
             Run::Usage { ask, tell } => tell(&scene, &self.book.ask(ask(&scene)?).await?)?,
@@ -225,6 +237,7 @@ fn call_of(request: &Request<Bytes>, who: &Principal) -> Result<Call, Fault> {
         return Err(Fault::not_implemented(route.operation.name));
     }
     let (input, body) = bind::bind(&route, &query, request.headers(), request.body())?;
+    sizes::check(route.operation, &input)?;
     let Principal { account, region, access_key } = who.clone();
     Ok(Call { operation: route.operation, account, region, caller: access_key, input, body })
 }

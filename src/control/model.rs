@@ -118,6 +118,15 @@ impl Operation {
     }
 }
 
+/// The words that a member of an input may be, in AWS's order; none where it takes any text.
+pub fn words(service: Service, operation: &str, member: &str) -> &'static [&'static str] {
+    let members = Operation::named(service, operation).map(Operation::members).unwrap_or_default();
+    match members.iter().find(|known| known.name == member).map(Member::shape) {
+        Some(Shape::Enum(words)) => words,
+        _ => &[],
+    }
+}
+
 impl Member {
     /// The member's shape.
     pub fn shape(&self) -> &'static Shape {

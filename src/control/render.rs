@@ -129,7 +129,12 @@ impl Answer {
 
 impl From<Fault> for Answer {
     fn from(fault: Fault) -> Answer {
-        let body = Object::new().set("message", fault.message).into_text().into_bytes();
+        let mut body = Object::new().set("message", fault.message);
+        if fault.status == 429 {
+            // AWS says it in the body too, and says null where there is nothing to wait for.
+            body = body.set("retryAfterSeconds", fault.retry_after_s);
+        }
+        let body = body.into_text().into_bytes();
         Answer {
             status: fault.status,
             error: Some(fault.name),

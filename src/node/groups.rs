@@ -139,8 +139,12 @@ pub(super) async fn announce(group: ConfigGroup, identity: Identity, at: super::
 }
 
 /// Opens this node's replica of the config group; from then on a missing log is a loss.
-pub(super) async fn open_config(ground: &mut Ground, timing: Timing) -> Result<ConfigGroup, NodeError> {
-    let rooms = Arc::new(Rooms { control: control::Evaluator::new(ground.seal.clone()) });
+pub(super) async fn open_config(
+    ground: &mut Ground,
+    timing: Timing,
+    quotas: control::Quotas,
+) -> Result<ConfigGroup, NodeError> {
+    let rooms = Arc::new(Rooms { control: control::Evaluator::new(ground.seal.clone()).with_quotas(quotas) });
     let group = ConfigGroup::open(&ground.door, options(&ground.home, &ground.identity, false, timing), rooms).await?;
     if !ground.identity.config_open {
         ground.identity.config_open = true;

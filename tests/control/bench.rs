@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,7 +12,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use meridian::catalog::{AccountId, Region};
 use meridian::cluster::{Call, ClusterError, Done, Evaluate, Stamp, Wait};
 use meridian::control::{
-    Control, Evaluator, Fault, Replica, Seal, Settings, UsageBook, UsageFacts, UsageQuestion, Visit, door::Names,
+    Control, Evaluator, Fault, Quotas, Replica, Seal, Settings, UsageBook, UsageFacts, UsageQuestion, Visit,
+    door::Names,
 };
 use meridian::net::http::{Body, ConnInfo, ListenOptions, Listener, Serve, Workers};
 use meridian::state::{Op, World};
@@ -161,16 +162,19 @@ pub(crate) struct Bench {
     pub(crate) memory: Arc<Memory>,
     pub(crate) book: Arc<Book>,
     pub(crate) control: Arc<Control>,
+    /// When requests come, milliseconds since 1970.
+    pub(crate) now_ms: Arc<AtomicI64>,
     client: Mutex<Client>,
     // They end with the bench.
     _served: (Listener, Workers, tokio::runtime::Runtime),
 }
 
-/// What the listener serves: time stands still, ids are counted.
+/// What the listener serves: time stands where the test put it, ids are counted.
 #[derive(Clone)]
 struct Served {
     control: Arc<Control>,
     visits: Arc<AtomicU64>,
+    now_ms: Arc<AtomicI64>,
 }
 
 impl Serve for Served {
@@ -180,16 +184,17 @@ impl Serve for Served {
         let mut seed = [0; 16];
         seed[..8].copy_from_slice(&self.visits.fetch_add(1, Ordering::Relaxed).to_be_bytes());
         let local = SocketAddr::from(([127, 0, 0, 1], 4566));
-        let visit = Visit { peer: SocketAddr::from(([127, 0, 0, 1], 5)), local, now_ms: NOW_MS, seed };
+        let now_ms = self.now_ms.load(Ordering::Relaxed);
+        let visit = Visit { peer: SocketAddr::from(([127, 0, 0, 1], 5)), local, now_ms, seed };
         self.control.handle(&Request::from_parts(head, body), &visit).await.map(Body::full)
     }
 }
 
-fn serve(control: Arc<Control>) -> (SocketAddr, (Listener, Workers, tokio::runtime::Runtime)) {
+fn serve(control: Arc<Control>, now_ms: Arc<AtomicI64>) -> (SocketAddr, (Listener, Workers, tokio::runtime::Runtime)) {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let workers = Workers::start("control", 1).expect("a worker");
-    let served = Served { control, visits: Arc::new(AtomicU64::new(1 << 32)) };
+    let served = Served { control, visits: Arc::new(AtomicU64::new(1 << 32)), now_ms };
     let start = Listener::start(([127, 0, 0, 1], 0).into(), ListenOptions::default(), workers.clone(), served);
     let listener = runtime.block_on(start).expect("a free port");
     (listener.local_addr(), (listener, workers, runtime))
@@ -202,7 +207,11 @@ impl Bench {
     }
 
     pub(crate) fn with(change: impl FnOnce(&mut Settings)) -> Bench {
-        let evaluator = Evaluator::new(Arc::new(Reverse));
+        Bench::with_quotas(change, Quotas::GENEROUS)
+    }
+
+    pub(crate) fn with_quotas(change: impl FnOnce(&mut Settings), quotas: Quotas) -> Bench {
+        let evaluator = Evaluator::new(Arc::new(Reverse)).with_quotas(quotas);
         let memory = Arc::new(Memory {
             world: Mutex::default(),
             evaluator,
@@ -218,12 +227,14 @@ impl Bench {
             names: Names { names: vec!["api.example.com".into()] },
             admin_token_sha256: None,
             max_body_bytes: 10 << 20,
+            strict: false,
         };
         change(&mut settings);
         let control = Arc::new(Control::new(memory.clone(), Arc::new(Reverse), book.clone(), settings));
-        let (address, served) = serve(control.clone());
+        let now_ms = Arc::new(AtomicI64::new(NOW_MS));
+        let (address, served) = serve(control.clone(), now_ms.clone());
         let client = Mutex::new(Client::connect(address).expect("it listens"));
-        Bench { memory, book, control, client, _served: served }
+        Bench { memory, book, control, now_ms, client, _served: served }
     }
 
     /// Sends any request.

@@ -155,3 +155,25 @@ fn an_import_merges_or_overwrites() {
         assert_eq!(bench.send(request).refusal(), bad_request("Unable to build importer with provided input."));
     }
 }
+
+#[test]
+fn an_import_reads_yaml_too() {
+    let bench = Bench::new();
+    let parts = format!("/restapis/{}/documentation/parts", bench.api());
+    let file = "openapi: 3.0.1\ninfo: {title: pets, version: '1'}\nx-amazon-apigateway-documentation:\n  documentationParts:\n    - location: {type: METHOD, path: /pets, method: get}\n      properties:\n        summary: all\n";
+    let done = bench.send(Bench::request("PUT", &parts, file)).ok(200);
+    let id = done["ids"][0].as_str().unwrap();
+    assert_eq!(
+        bench.get(&format!("{parts}/{id}")).ok(200),
+        json!({
+            "id": id, "location": {"type": "METHOD", "path": "/pets", "method": "GET"}, "properties": "{\"summary\":\"all\"}",
+        })
+    );
+    let bomb = "a: &a [x, x]\nb: &b [*a, *a]\n".to_owned()
+        + &(0..40)
+            .map(|n| format!("c{n}: &c{n} [*{0}, *{0}]\n", if n == 0 { "b".to_owned() } else { format!("c{}", n - 1) }))
+            .collect::<String>();
+    let refused = bench.send(Bench::request("PUT", &parts, bomb)).refusal();
+    assert_eq!(refused.0, 400);
+    assert!(refused.2.starts_with("Unable to build importer with provided input. /"), "{}", refused.2);
+}

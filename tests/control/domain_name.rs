@@ -1,5 +1,8 @@
 //! DomainName.
 
+use meridian::catalog::v1::DomainName;
+use meridian::catalog::{AccountId, Region};
+use meridian::state::{Ops, Scope};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, NOW_MS};
@@ -208,6 +211,33 @@ fn a_name_is_patched_by_rule() {
         one("replace", "/endpointConfiguration/types/EDGE", json!("EDGE")),
         bad_request("Invalid patch path /endpointConfiguration/types/EDGE")
     );
-    assert_eq!(one("replace", "/securityPolicy", json!("x")), bad_request("Invalid security policy specified"));
+    assert!(
+        one("replace", "/securityPolicy", json!("x"))
+            .2
+            .starts_with("Invalid securityPolicy specified. Valid options are TLS_1_0,")
+    );
+    assert_eq!(one("replace", "/securityPolicy", json!("")), bad_request("Invalid security policy specified"));
     assert_eq!(bench.get(url).ok(200), back);
+}
+
+#[test]
+fn a_name_and_a_wildcard_over_it_belong_to_one_account() {
+    let bench = Bench::new();
+    let other = Scope::region(&AccountId::from("111122223333"), &Region::from("us-east-1"));
+    let mut ops = Ops::new();
+    for name in ["*.wide.example.com", "deep.narrow.example.com", "x+id.private.example.com"] {
+        ops.put(&other, name, &DomainName { domain_name: name.to_owned(), ..DomainName::default() });
+    }
+    bench.memory.put(&ops.0);
+    let post = |name: &str| {
+        let certificate = "arn:aws:acm:us-east-1:000000000000:certificate/c";
+        bench.post("/domainnames", json!({"domainName": name, "certificateArn": certificate}))
+    };
+    let taken = bad_request("The domain name you provided already exists.");
+    for name in ["*.wide.example.com", "a.wide.example.com", "deep.narrow.example.com", "*.narrow.example.com"] {
+        assert_eq!(post(name).refusal(), taken, "{name}");
+    }
+    for name in ["a.b.wide.example.com", "wide.example.com", "narrow.example.com", "*.example.com", "a.example.com"] {
+        post(name).ok(201);
+    }
 }

@@ -152,6 +152,64 @@ fn a_schema_that_openapi_cannot_say_comes_back_whole() {
 }
 
 #[test]
+fn a_models_description_is_exported_but_for_the_two_that_every_api_has() {
+    let bench = Bench::new();
+    let made = bench.post("/restapis", json!({"name": "pets"})).ok(201);
+    let (api, root) = (made["id"].as_str().unwrap().to_owned(), made["rootResourceId"].as_str().unwrap().to_owned());
+    let model = |name: &str, schema: Value| {
+        let input = json!({"name": name, "description": "of the row", "contentType": "application/json", "schema": schema.to_string()});
+        bench.post(&format!("/restapis/{api}/models"), input).ok(201);
+    };
+    model("Plain", json!({"type": "object"}));
+    model("Own", json!({"type": "object", "description": "of the schema"}));
+    let method = format!("/restapis/{api}/resources/{root}/methods/GET");
+    bench.put(&method, json!({"authorizationType": "NONE"})).ok(201);
+    bench.put(&format!("{method}/integration"), json!({"type": "MOCK"})).ok(201);
+    deploy(&bench, &api);
+    let file = export(&bench, &api, "swagger", "application/json", ALL).ok(200);
+    assert_eq!(
+        file["definitions"],
+        json!({
+            "Empty": {"type": "object", "title": "Empty Schema"},
+            "Error": {"type": "object", "title": "Error Schema", "properties": {"message": {"type": "string"}}},
+            "Own": {"type": "object", "description": "of the schema"},
+            "Plain": {"type": "object", "description": "of the row"},
+        })
+    );
+    let other = import(&bench, "", &file.to_string()).id();
+    deploy(&bench, &other);
+    let again = export(&bench, &other, "swagger", "application/json", ALL).ok(200);
+    assert_eq!(again["definitions"], file["definitions"]);
+    assert_eq!(bench.get(&format!("/restapis/{other}/models/Plain")).ok(200)["description"], json!("of the row"));
+}
+
+#[test]
+fn answers_of_one_selection_pattern_are_all_exported_and_come_back() {
+    let bench = Bench::new();
+    let made = bench.post("/restapis", json!({"name": "pets"})).ok(201);
+    let (api, root) = (made["id"].as_str().unwrap().to_owned(), made["rootResourceId"].as_str().unwrap().to_owned());
+    let method = format!("/restapis/{api}/resources/{root}/methods/GET");
+    bench.put(&method, json!({"authorizationType": "NONE"})).ok(201);
+    bench.put(&format!("{method}/integration"), json!({"type": "MOCK"})).ok(201);
+    for code in ["200", "201", "202"] {
+        bench.put(&format!("{method}/responses/{code}"), json!({})).ok(201);
+        let template = json!({"responseTemplates": {"text/plain": code}});
+        bench.put(&format!("{method}/integration/responses/{code}"), template).ok(201);
+    }
+    deploy(&bench, &api);
+    let first = export(&bench, &api, "oas30", "application/json", ALL).ok(200);
+    let shown = &first["paths"]["/"]["get"]["x-amazon-apigateway-integration"]["responses"];
+    let one = |code: &str| json!({"statusCode": code, "responseTemplates": {"text/plain": code}});
+    let mut wanted = one("200");
+    wanted["x-meridian-others"] = json!([one("201"), one("202")]);
+    assert_eq!(*shown, json!({"default": wanted}));
+    let other = import(&bench, "&failonwarnings=true", &first.to_string()).id();
+    deploy(&bench, &other);
+    let again = export(&bench, &other, "oas30", "application/json", ALL).ok(200);
+    assert_eq!(again["paths"], first["paths"]);
+}
+
+#[test]
 fn a_documentation_version_goes_along_with_the_stage_that_shows_it() {
     let bench = Bench::new();
     let api = import(&bench, "", PETSTORE).id();

@@ -117,6 +117,8 @@ fn every_patch_rule_of_an_integration_does_what_it_says() {
     let bench = Bench::new();
     let (method, root) = method(&bench);
     let url = format!("{method}/integration");
+    let nlb = "arn:aws:elasticloadbalancing:us-east-1:000000000000:loadbalancer/net/x/1";
+    let link = bench.post("/vpclinks", json!({"name": "a", "targetArns": [nlb]})).id();
     bench.put(&url, json!({"type": "HTTP", "httpMethod": "GET", "uri": "http://a"})).ok(201);
     let after = bench.patch(
         &url,
@@ -127,7 +129,7 @@ fn every_patch_rule_of_an_integration_does_what_it_says() {
             ("replace", "/passthroughBehavior", json!("WHEN_NO_TEMPLATES")),
             ("replace", "/contentHandling", json!("CONVERT_TO_BINARY")),
             ("replace", "/connectionType", json!("VPC_LINK")),
-            ("replace", "/connectionId", json!("link")),
+            ("replace", "/connectionId", json!(link)),
             ("replace", "/timeoutInMillis", json!("100")),
             ("replace", "/cacheNamespace", json!("ns")),
             ("replace", "/responseTransferMode", json!("STREAM")),
@@ -141,7 +143,7 @@ fn every_patch_rule_of_an_integration_does_what_it_says() {
     assert_eq!(
         after.ok(200),
         json!({
-            "type": "HTTP", "httpMethod": "POST", "uri": "http://b", "connectionType": "VPC_LINK", "connectionId": "link",
+            "type": "HTTP", "httpMethod": "POST", "uri": "http://b", "connectionType": "VPC_LINK", "connectionId": link,
             "credentials": "arn:aws:iam::1:role/r",
             "requestParameters": {"integration.request.header.a": "method.request.header.h"},
             "requestTemplates": {"application/json": "t"}, "passthroughBehavior": "WHEN_NO_TEMPLATES",
@@ -239,4 +241,25 @@ fn an_integration_response_feeds_a_method_response_and_its_declared_headers() {
     assert_eq!(bench.delete(&wrong).refusal(), not_found("Invalid Integration identifier specified"));
     bench.delete(&url).ok(204);
     assert_eq!(bench.get(&url).refusal(), not_found("Invalid Response status code specified"));
+}
+
+#[test]
+fn a_private_integration_names_a_link_that_there_is_or_a_stage_variable() {
+    let bench = Bench::new();
+    let (method, _) = method(&bench);
+    let url = format!("{method}/integration");
+    let put = |id: Value| {
+        let mut input =
+            json!({"type": "HTTP_PROXY", "httpMethod": "GET", "uri": "http://a", "connectionType": "VPC_LINK"});
+        input["connectionId"] = id;
+        bench.put(&url, input)
+    };
+    let none = bad_request("ConnectionId must be set to vpcLinkId for ConnectionType VPC_LINK");
+    let unknown = bad_request("Invalid Vpc Link identifier specified");
+    assert_eq!(put(Value::Null).refusal(), none);
+    assert_eq!(put(json!("abc123")).refusal(), unknown);
+    assert_eq!(put(json!("${stageVariables.link}")).ok(201)["connectionId"], json!("${stageVariables.link}"));
+    assert_eq!(bench.patch(&url, &[("replace", "/connectionId", json!("abc123"))]).refusal(), unknown);
+    assert_eq!(bench.patch(&url, &[("replace", "/connectionId", json!(""))]).refusal(), none);
+    bench.patch(&url, &[("replace", "/timeoutInMillis", json!("100"))]).ok(200);
 }

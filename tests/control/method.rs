@@ -27,6 +27,9 @@ fn a_method_shows_what_was_given_and_its_defaults() {
         bench.put(&format!("{url}/GET"), json!({"authorizationType": "NONE", "authorizerId": "ignored"})).ok(201);
     assert_eq!(made, json!({"httpMethod": "GET", "authorizationType": "NONE", "apiKeyRequired": false}));
     assert_eq!(bench.get(&format!("{url}/GET")).ok(200), made);
+    let empty = json!({"authorizationType": "NONE", "requestParameters": {}, "requestModels": {}});
+    let bare = bench.put(&format!("{url}/HEAD"), empty).ok(201);
+    assert_eq!(bare, json!({"httpMethod": "HEAD", "authorizationType": "NONE", "apiKeyRequired": false}));
     let full = json!({
         "authorizationType": "AWS_IAM", "apiKeyRequired": true, "operationName": "op",
         "requestParameters": {"method.request.querystring.q": true, "method.request.header.h": false},

@@ -198,6 +198,13 @@ fn a_refused_patch_changes_nothing() {
         one("replace", "/endpointConfiguration/ipAddressType", json!("ipv6")),
         bad_request("ipAddressType must be either ipv4 or dualstack.")
     );
+    assert!(one("replace", "/securityPolicy", json!("SSL")).2.starts_with(
+        "Invalid securityPolicy specified. Valid options are TLS_1_0,TLS_1_2,SecurityPolicy_TLS13_1_3_2025_09,"
+    ));
+    assert_eq!(
+        one("replace", "/endpointAccessMode", json!("OPEN")),
+        bad_request("Invalid endpointAccessMode specified. Valid options are BASIC,STRICT")
+    );
     let compression = bad_request("Invalid minimum compression size, must be between 0 and 10485760");
     assert_eq!(one("replace", "/minimumCompressionSize", json!("-1")), compression);
     assert_eq!(one("replace", "/minimumCompressionSize", json!("much")), compression);
@@ -209,6 +216,19 @@ fn a_refused_patch_changes_nothing() {
         (400, "ValidationException".into(), "1 validation error detected: Value 'wrong' at 'updateRestApiInput.patchOperations.2.member.op' failed to satisfy constraint: Member must satisfy enum value set: [add, remove, move, test, replace, copy]".into())
     );
     assert_eq!(bench.get(&url).ok(200), before);
+}
+
+#[test]
+fn a_private_api_becomes_regional_first_and_edge_optimized_then() {
+    let bench = Bench::new();
+    let private = json!({"name": "a", "endpointConfiguration": {"types": ["PRIVATE"]}});
+    let url = format!("/restapis/{}", bench.post("/restapis", private).id());
+    let to = |kind: &str| ("replace", "/endpointConfiguration/types/0", json!(kind));
+    assert_eq!(bench.patch(&url, &[to("EDGE")]).refusal(), bad_request("Cannot update endpoint from PRIVATE to EDGE"));
+    let both = bench.patch(&url, &[to("REGIONAL"), to("EDGE")]).ok(200);
+    assert_eq!(both["endpointConfiguration"], json!({"types": ["EDGE"], "ipAddressType": "dualstack"}));
+    let back = bench.patch(&url, &[to("REGIONAL"), to("PRIVATE")]).ok(200);
+    assert_eq!(back["endpointConfiguration"], json!({"types": ["PRIVATE"], "ipAddressType": "dualstack"}));
 }
 
 #[test]

@@ -297,6 +297,33 @@ fn a_development_node_takes_any_credentials_and_forgets_on_demand() {
     assert!(!metrics.contains("meridian_meridian"), "a prefix stands twice in:\n{metrics}");
 }
 
+#[test]
+fn a_strict_node_has_the_numbers_of_aws_on_its_control_plane() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let start = ["start", "--dev", "--profile", "strict"];
+    let node = Node::launch("strict", REGION, folder.path().join("strict"), &start, Launch::default());
+    let call = |method: &str, path: &str, body: &str| {
+        let mut client = http::Client::connect(node.listen.admin).expect("the admin listener");
+        client.send(method, path, &[], body.as_bytes()).expect("an answer")
+    };
+    let made = call("POST", "/restapis", "{\"name\":\"pets\"}");
+    assert_eq!(made.status, 201);
+    let refused = call("POST", "/restapis", "{\"name\":\"cats\"}");
+    assert_eq!((refused.status, refused.header("retry-after")), (429, Some("30")), "{}", refused.text());
+    assert_eq!(refused.header("x-amzn-errortype"), Some("TooManyRequestsException"));
+    // The leader's quotas are AWS's too.
+    let id = made.json().expect("JSON")["id"].as_str().expect("an id").to_owned();
+    let policy = format!("{{\\\"a\\\":\\\"{}\\\"}}", "x".repeat(8_192));
+    let patch = format!("{{\"patchOperations\":[{{\"op\":\"replace\",\"path\":\"/policy\",\"value\":\"{policy}\"}}]}}");
+    let long = call("PATCH", &format!("/restapis/{id}"), &patch);
+    assert_eq!(
+        (long.status, long.header("x-amzn-errortype")),
+        (429, Some("LimitExceededException")),
+        "{}",
+        long.text()
+    );
+}
+
 /// Whether a process runs that was told `what` among its arguments.
 fn runs(what: &str) -> bool {
     let processes = std::fs::read_dir("/proc").expect("/proc").flatten();

@@ -5,8 +5,9 @@ use super::{locate, rest_api};
 use crate::catalog::Table;
 use crate::catalog::v1::{Authorizer, AuthorizerType, JwtAlgorithm, JwtClaim, JwtConfiguration, JwtIssuer, Method};
 use crate::control::patch::{Op, Rule, Rules, Style};
+use crate::control::quotas::{self, Owner};
 use crate::control::render::Object;
-use crate::control::{Fault, Reply, Scene, Verb, page};
+use crate::control::{Fault, Reply, Scene, Verb, page, sizes};
 use crate::state::{Ops, Scope};
 use regex::Regex;
 use serde_json::{Map, Value};
@@ -132,6 +133,7 @@ fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
         jwt_configuration: call.object("jwtConfiguration").map(jwt).transpose()?,
         ..Authorizer::default()
     };
+    quotas::room(scene.world, &scope, Table::Authorizer, scene.quotas.authorizers, "Authorizers", Owner::Api)?;
     check(scene, &scope, &authorizer)?;
     let mut ops = Ops::new();
     ops.put(&scope, &authorizer.id, &authorizer);
@@ -308,6 +310,7 @@ fn list(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
 fn update(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let (scope, mut authorizer) = find(scene)?;
     RULES.apply(&mut authorizer, scene)?;
+    sizes::entries("providerARNs", authorizer.provider_arns.len())?;
     check(scene, &scope, &authorizer)?;
     let mut ops = Ops::new();
     ops.put(&scope, &authorizer.id, &authorizer);

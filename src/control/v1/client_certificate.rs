@@ -4,6 +4,7 @@ use super::{locate, tags};
 use crate::catalog::Table;
 use crate::catalog::v1::{ClientCertificate, Stage};
 use crate::control::patch::{Op, Rule, Rules, Style};
+use crate::control::quotas::{self, Owner};
 use crate::control::render::{Object, texts};
 use crate::control::{Fault, Reply, Scene, Verb, page};
 use crate::net::pki::stage_certificate;
@@ -39,6 +40,14 @@ fn generate(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let (call, mut mint) = (scene.call, scene.mint());
     let tags = tags::of(call)?;
     let scope = call.region_scope();
+    quotas::room(
+        scene.world,
+        &scope,
+        Table::ClientCertificate,
+        scene.quotas.client_certificates,
+        "Client Certificates",
+        Owner::Account,
+    )?;
     let id = locate::unused_id(scene, &scope, Table::ClientCertificate, &mut mint);
     // A serial number is positive: its first bit is not set.
     let mut serial: [u8; 8] = mint.bytes();

@@ -87,7 +87,7 @@ fn staged(scene: &Scene<'_>, name: &str, old: Option<Stage>, deployment: &str) -
     let call = scene.call;
     let mut stage = match old {
         Some(stage) => stage,
-        None => stage::fresh(name, scene.stamp.time_ms)?,
+        None => stage::another(scene, name)?,
     };
     match call.object("canarySettings") {
         Some(asked) => {

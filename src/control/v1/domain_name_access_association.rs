@@ -3,6 +3,7 @@
 use super::{domain_name, tags};
 use crate::catalog::v1::{DomainName, DomainNameAccessAssociation as Association};
 use crate::catalog::{AccountId, Region, Table};
+use crate::control::quotas::{self, Owner};
 use crate::control::render::Object;
 use crate::control::{Fault, Reply, Scene, Verb, page};
 use crate::state::{Ops, Scope};
@@ -59,6 +60,14 @@ fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     if scene.world.row(&scope, Table::DomainNameAccessAssociation, arn).is_some() {
         return Err(Fault::conflict("Domain name access association already exists"));
     }
+    quotas::room(
+        scene.world,
+        &scope,
+        Table::DomainNameAccessAssociation,
+        scene.quotas.access_associations,
+        "Domain Name Access Associations",
+        Owner::Account,
+    )?;
     let mut ops = Ops::new();
     ops.put(&scope, arn, &association);
     Ok((ops, Reply::json(show(&association))))

@@ -5,7 +5,7 @@ use super::{mapping, rest_api};
 use crate::catalog::v1::{GatewayResponse, GatewayResponseType, Texts};
 use crate::control::patch::{Op, Rule, Rules, Step, Style, bad_path};
 use crate::control::render::{Object, texts};
-use crate::control::{Fault, Reply, Scene, Verb, page};
+use crate::control::{Fault, Reply, Scene, Verb, page, sizes};
 use crate::state::{Ops, Scope, Tree};
 
 /// The operations of this noun.
@@ -183,6 +183,8 @@ fn update(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let own = scene.world.get::<GatewayResponse>(&scope, kind.as_str())?;
     let mut response = own.unwrap_or(GatewayResponse { response_type: kind, ..GatewayResponse::default() });
     RULES.apply(&mut response, scene)?;
+    sizes::entries("responseParameters", response.response_parameters.len())?;
+    sizes::entries("responseTemplates", response.response_templates.iter().flatten().count())?;
     stored(scene, &scope, &response)
 }
 

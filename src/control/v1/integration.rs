@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::catalog::Table;
 use crate::catalog::v1::{
     ConnectionType, ContentHandling, Integration, IntegrationType, Method, PassthroughBehavior, ResponseTransferMode,
     TlsConfig,
 };
 use crate::control::patch::{Op, Rule, Rules, Step, Style};
 use crate::control::render::{Object, templates};
-use crate::control::{Fault, Reply, Scene, Verb};
+use crate::control::{Fault, Reply, Scene, Verb, sizes};
 use crate::state::Ops;
 
 use super::locate::{self, Missing};
 use super::map_patch::{NO_PARAMETER, NO_TYPE, entry, member};
-use super::{integration_response, mapping};
+use super::{integration_response, mapping, vpc_link};
 
 /// The operations of this noun.
 pub const OPERATIONS: &[Verb] = &[
@@ -28,8 +29,6 @@ pub const OPERATIONS: &[Verb] = &[
 /// The shortest timeout, and AWS's default, milliseconds.
 const LEAST_TIMEOUT_MS: i64 = 50;
 const DEFAULT_TIMEOUT_MS: i32 = 29_000;
-/// The longest timeout, milliseconds. AWS: 29,000, and more on request for regional APIs.
-const MOST_TIMEOUT_MS: i64 = 300_000;
 
 const SET: &[Op] = &[Op::Replace];
 const MAP: &[Op] = &[Op::Add, Op::Replace, Op::Remove];
@@ -90,8 +89,9 @@ pub const RULES: Rules<Integration> = Rules {
         Rule {
             path: "/timeoutInMillis",
             ops: SET,
-            apply: |i, step, _| {
-                i.timeout_in_millis = Some(timeout(step.text().parse().ok())?);
+            apply: |i, step, scene| {
+                let most = scene.quotas.integration_timeout_ms;
+                i.timeout_in_millis = Some(timeout(step.text().parse().ok(), most)?);
                 Ok(())
             },
         },
@@ -205,9 +205,10 @@ fn put(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
         ..Integration::default()
     };
     check(&integration, &found.method)?;
+    check_link(scene, &integration)?;
     integration.passthrough_behavior = passthrough(text("passthroughBehavior").as_deref())?;
     if let Some(asked) = call.number("timeoutInMillis") {
-        integration.timeout_in_millis = Some(timeout(Some(asked))?);
+        integration.timeout_in_millis = Some(timeout(Some(asked), scene.quotas.integration_timeout_ms)?);
     }
     let reply = Reply::json(show(&integration, &found.resource_id));
     found.method.method_integration = Some(integration);
@@ -227,12 +228,25 @@ pub(super) fn check(integration: &Integration, method: &Method) -> Result<(), Fa
         mapping::check_request_source(source, declared)?;
     }
     mapping::check_media_types(i.request_templates.keys())?;
+    i.request_templates.values().flatten().try_for_each(|text| sizes::text("requestTemplates", text))?;
     for parameter in &i.cache_key_parameters {
         if !parameter.starts_with("integration.request.") {
             mapping::check_request_source(parameter, declared)?;
         }
     }
     Ok(())
+}
+
+/// A private integration names a link of the account, or the stage variable that will name one.
+fn check_link(scene: &Scene<'_>, integration: &Integration) -> Result<(), Fault> {
+    if integration.connection_type != Some(ConnectionType::VpcLink) {
+        return Ok(());
+    }
+    let Some(id) = &integration.connection_id else {
+        return Err(Fault::bad_request("ConnectionId must be set to vpcLinkId for ConnectionType VPC_LINK"));
+    };
+    let there = scene.world.row(&scene.call.region_scope(), Table::VpcLink, id).is_some();
+    if there || id.contains("${stageVariables.") { Ok(()) } else { Err(Fault::bad_request(vpc_link::MISSING)) }
 }
 
 fn check_uri(kind: &IntegrationType, uri: &str) -> Result<(), Fault> {
@@ -294,12 +308,10 @@ fn transfer_mode(integration: &mut Integration, step: &Step, _: &Scene<'_>) -> R
     Ok(())
 }
 
-pub(super) fn timeout(asked: Option<i64>) -> Result<i32, Fault> {
-    let good =
-        asked.filter(|ms| (LEAST_TIMEOUT_MS..=MOST_TIMEOUT_MS).contains(ms)).and_then(|ms| i32::try_from(ms).ok());
-    good.ok_or_else(|| {
-        Fault::bad_request(format!("Timeout should be between {LEAST_TIMEOUT_MS} ms and {MOST_TIMEOUT_MS} ms"))
-    })
+pub(super) fn timeout(asked: Option<i64>, most: i32) -> Result<i32, Fault> {
+    let good = asked.filter(|ms| (LEAST_TIMEOUT_MS..=i64::from(most)).contains(ms));
+    good.and_then(|ms| i32::try_from(ms).ok())
+        .ok_or_else(|| Fault::bad_request(format!("Timeout should be between {LEAST_TIMEOUT_MS} ms and {most} ms")))
 }
 
 fn get(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
@@ -311,8 +323,16 @@ fn get(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
 fn update(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let mut found = locate::method(scene, Missing::Integration)?;
     let mut integration = found.integration()?.clone();
+    let before = (integration.connection_type.clone(), integration.connection_id.clone());
     RULES.apply(&mut integration, scene)?;
+    sizes::entries("requestParameters", integration.request_parameters.len())?;
+    sizes::entries("requestTemplates", integration.request_templates.len())?;
+    sizes::entries("cacheKeyParameters", integration.cache_key_parameters.len())?;
     check(&integration, &found.method)?;
+    // One that a file brought keeps its link until somebody changes that.
+    if before != (integration.connection_type.clone(), integration.connection_id.clone()) {
+        check_link(scene, &integration)?;
+    }
     let reply = Reply::json(show(&integration, &found.resource_id));
     found.method.method_integration = Some(integration);
     Ok((found.stored(), reply))

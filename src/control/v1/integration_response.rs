@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::catalog::v1::{ContentHandling, IntegrationResponse};
 use crate::control::patch::{Op, Rule, Rules, Step, Style};
 use crate::control::render::{Object, templates, texts};
-use crate::control::{Fault, Reply, Scene, Verb};
+use crate::control::{Fault, Reply, Scene, Verb, sizes};
 use crate::state::Ops;
 
 use super::integration::{check_response_parameters, content_handling};
@@ -107,6 +107,8 @@ fn update(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let code = scene.call.label("statusCode");
     let mut response = found.integration()?.integration_responses.remove(code).ok_or_else(locate::no_response)?;
     RULES.apply(&mut response, scene)?;
+    sizes::entries("responseParameters", response.response_parameters.iter().flatten().count())?;
+    sizes::entries("responseTemplates", response.response_templates.iter().flatten().count())?;
     check(&response, &found)?;
     let reply = Reply::json(show(&response));
     found.integration()?.integration_responses.insert(response.status_code.clone(), response);

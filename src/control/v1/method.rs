@@ -6,7 +6,7 @@ use crate::catalog::Table;
 use crate::catalog::v1::{Authorizer, AuthorizerType, Method};
 use crate::control::patch::{Op, Rule, Rules, Step, Style};
 use crate::control::render::{Object, flags, texts};
-use crate::control::{Fault, Reply, Scene, Verb};
+use crate::control::{Fault, Reply, Scene, Verb, sizes};
 use crate::state::{Ops, Scope};
 
 use super::locate::{self, Found, Missing};
@@ -121,8 +121,8 @@ fn put(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
         authorizer_id: call.text("authorizerId").filter(|id| !id.is_empty()).map(str::to_owned),
         api_key_required: call.flag("apiKeyRequired").unwrap_or_default(),
         operation_name: call.text("operationName").map(str::to_owned),
-        request_parameters: call.flag_map("requestParameters"),
-        request_models: call.text_map("requestModels"),
+        request_parameters: call.flag_map("requestParameters").filter(|map| !map.is_empty()),
+        request_models: call.text_map("requestModels").filter(|map| !map.is_empty()),
         authorization_scopes: call.texts("authorizationScopes").unwrap_or_default(),
         ..Method::default()
     };
@@ -213,6 +213,10 @@ fn update(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let mut found = locate::method(scene, Missing::Method)?;
     RULES.apply(&mut found.method, scene)?;
     settle_authorizer(scene, &found.scope, &mut found.method)?;
+    let method = &found.method;
+    sizes::entries("requestParameters", method.request_parameters.iter().flatten().count())?;
+    sizes::entries("requestModels", method.request_models.iter().flatten().count())?;
+    sizes::entries("authorizationScopes", method.authorization_scopes.len())?;
     Ok((found.stored(), Reply::json(show(&found.method, &found.resource_id))))
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::catalog::v1::MethodResponse;
 use crate::control::patch::{Op, Rule, Rules, Style};
 use crate::control::render::{Object, flags, texts};
-use crate::control::{Fault, Reply, Scene, Verb};
+use crate::control::{Fault, Reply, Scene, Verb, sizes};
 use crate::state::Ops;
 
 use super::locate::{self, Missing};
@@ -89,6 +89,8 @@ fn update(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let responses = &mut found.method.method_responses;
     let response = responses.get_mut(scene.call.label("statusCode")).ok_or_else(locate::no_response)?;
     RULES.apply(response, scene)?;
+    sizes::entries("responseParameters", response.response_parameters.iter().flatten().count())?;
+    sizes::entries("responseModels", response.response_models.iter().flatten().count())?;
     let reply = Reply::json(show(response));
     Ok((found.stored(), reply))
 }

@@ -1,8 +1,10 @@
 //! Resource: the tree of paths.
 
+use crate::catalog::Table;
 use crate::catalog::v1::{Method, Resource};
 use crate::control::page;
 use crate::control::patch::{Op, Rule, Rules, Style};
+use crate::control::quotas::{self, Owner};
 use crate::control::render::Object;
 use crate::control::{Fault, Reply, Scene, Verb};
 use crate::state::{Ops, Tree};
@@ -80,6 +82,7 @@ fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
         resource.id = mint.lower(6);
     }
     place(&tree, &mut resource, &parent)?;
+    quotas::room(scene.world, &scope, Table::Resource, scene.quotas.resources, "Resources", Owner::Api)?;
     let mut ops = Ops::new();
     ops.put(&scope, &resource.id, &resource);
     Ok((ops, Reply::json(show(scene, &tree, &resource)?)))
@@ -195,7 +198,7 @@ fn delete(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let tree = scene.world.tree(&scope);
     let mut ops = Ops::new();
     for (id, _) in tree.list::<Resource>("")?.iter().filter(|(_, r)| is_below(r, &resource)) {
-        for (method, _) in tree.rows(crate::catalog::Table::Method, &Method::row_id(id, "")) {
+        for (method, _) in tree.rows(Table::Method, &Method::row_id(id, "")) {
             ops.drop::<Method>(&scope, method);
         }
         ops.drop::<Resource>(&scope, id);

@@ -6,10 +6,12 @@ use crate::catalog::v1::{
     ApiKeySource, EndpointConfiguration, EndpointType, IpAddressType, Method, Model, Resource, RestApi, UsagePlan,
 };
 use crate::catalog::{Noun, Table};
+use crate::control::model;
 use crate::control::page;
 use crate::control::patch::{Op, Rule, Rules, Step, Style, bad_path};
+use crate::control::quotas;
 use crate::control::render::{Object, texts};
-use crate::control::{Fault, Reply, Scene, Verb};
+use crate::control::{Fault, Reply, Scene, Verb, sizes};
 use crate::state::{self, Ops, Scope};
 
 /// The operations of this noun.
@@ -46,8 +48,8 @@ pub const RULES: Rules<RestApi> = Rules {
         Rule {
             path: "/policy",
             ops: &[Op::Replace],
-            apply: |api, step, _| {
-                api.policy = policy(step.value.as_deref())?;
+            apply: |api, step, scene| {
+                api.policy = policy(step.value.as_deref(), scene.quotas.policy_chars)?;
                 Ok(())
             },
         },
@@ -63,7 +65,7 @@ pub const RULES: Rules<RestApi> = Rules {
             path: "/securityPolicy",
             ops: &[Op::Replace],
             apply: |api, step, _| {
-                api.security_policy = step.cleared();
+                api.security_policy = one_of("securityPolicy", step)?;
                 Ok(())
             },
         },
@@ -71,7 +73,7 @@ pub const RULES: Rules<RestApi> = Rules {
             path: "/endpointAccessMode",
             ops: &[Op::Replace],
             apply: |api, step, _| {
-                api.endpoint_access_mode = step.cleared();
+                api.endpoint_access_mode = one_of("endpointAccessMode", step)?;
                 Ok(())
             },
         },
@@ -183,10 +185,13 @@ fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     api.binary_media_types = call.texts("binaryMediaTypes").unwrap_or(api.binary_media_types);
     api.api_key_source = call.text("apiKeySource").map(ApiKeySource::from).or(api.api_key_source);
     if let Some(text) = call.text("policy") {
-        api.policy = policy(Some(text))?;
+        api.policy = policy(Some(text), scene.quotas.policy_chars)?;
     }
     api.disable_execute_api_endpoint =
         call.flag("disableExecuteApiEndpoint").unwrap_or(api.disable_execute_api_endpoint);
+    for kind in &api.endpoint_configuration.types {
+        quotas::room_for_api(scene, kind)?;
+    }
     api.tags = super::tags::of(call)?;
     api.created_date_ms = scene.stamp.time_ms;
     api.id = mint.lower(10);
@@ -309,9 +314,12 @@ pub(super) fn ip_type(text: &str, configuration: &EndpointConfiguration) -> Resu
     }
 }
 
-/// A policy in one line; empty or absent clears it.
-pub(super) fn policy(text: Option<&str>) -> Result<Option<String>, Fault> {
+/// A policy in one line, of so many characters at most; empty or absent clears it.
+pub(super) fn policy(text: Option<&str>, most: usize) -> Result<Option<String>, Fault> {
     let Some(text) = text.filter(|t| !t.is_empty()) else { return Ok(None) };
+    if text.chars().count() > most {
+        return Err(Fault::limit_exceeded(format!("Policy exceeds the maximum size of {most} characters")));
+    }
     let document: Value = serde_json::from_str(text).unwrap_or_default();
     if !document.is_object() {
         let text = "Invalid policy document. Please check the policy syntax and ensure that Principals are valid.";
@@ -345,6 +353,8 @@ fn list(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
 fn update(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let (scope, mut api) = find(scene)?;
     RULES.apply(&mut api, scene)?;
+    sizes::entries("binaryMediaTypes", api.binary_media_types.len())?;
+    sizes::entries("vpcEndpointIds", api.endpoint_configuration.vpc_endpoint_ids.len())?;
     let mut ops = Ops::new();
     ops.put(&scope, &api.id, &api);
     Ok((ops, Reply::json(show(&api, Tags::Always))))
@@ -376,6 +386,25 @@ fn key_source(api: &mut RestApi, step: &Step, _: &Scene<'_>) -> Result<(), Fault
     Ok(())
 }
 
+/// A word of the model, as a create takes it; an empty value clears it.
+pub(super) fn one_of(member: &str, step: &Step) -> Result<Option<String>, Fault> {
+    let word = step.cleared();
+    word.as_deref().map_or(Ok(()), |word| known_word(member, word))?;
+    Ok(word)
+}
+
+/// Whether a create would take a word for a member.
+///
+/// # Errors
+/// BadRequest with the words that it takes.
+pub(super) fn known_word(member: &str, word: &str) -> Result<(), Fault> {
+    let words = model::words(model::Service::V1, "CreateRestApi", member);
+    if words.contains(&word) {
+        return Ok(());
+    }
+    Err(Fault::bad_request(format!("Invalid {member} specified. Valid options are {}", words.join(","))))
+}
+
 fn compression(api: &mut RestApi, step: &Step, _: &Scene<'_>) -> Result<(), Fault> {
     api.minimum_compression_size = match step.cleared() {
         Some(text) => Some(compression_size(text.parse().ok())?),
@@ -403,7 +432,7 @@ fn media_type(api: &mut RestApi, step: &Step, _: &Scene<'_>) -> Result<(), Fault
     Ok(())
 }
 
-fn endpoint_type(api: &mut RestApi, step: &Step, _: &Scene<'_>) -> Result<(), Fault> {
+fn endpoint_type(api: &mut RestApi, step: &Step, scene: &Scene<'_>) -> Result<(), Fault> {
     if step.op != Op::Replace {
         return Err(Fault::bad_request("Invalid patch operation specified. Must be 'add'|'remove'|'replace'"));
     }
@@ -413,7 +442,14 @@ fn endpoint_type(api: &mut RestApi, step: &Step, _: &Scene<'_>) -> Result<(), Fa
     }
     let known = EndpointType::known(step.text());
     let text = "Invalid EndpointTypes specified. Valid options are REGIONAL,EDGE,PRIVATE";
-    configuration.types = vec![known.ok_or_else(|| Fault::bad_request(text))?];
+    let known = known.ok_or_else(|| Fault::bad_request(text))?;
+    if known == EndpointType::Edge && is_private(configuration) {
+        return Err(Fault::bad_request("Cannot update endpoint from PRIVATE to EDGE"));
+    }
+    if !configuration.types.contains(&known) {
+        quotas::room_for_api(scene, &known)?;
+    }
+    configuration.types = vec![known];
     if is_private(configuration) {
         configuration.ip_address_type = Some(IpAddressType::Dualstack);
     }

@@ -4,6 +4,7 @@ use super::{locate, tags};
 use crate::catalog::Table;
 use crate::catalog::v1::{Method, Stage, VpcLink, VpcLinkStatus};
 use crate::control::patch::{Op, Rule, Rules, Step, Style};
+use crate::control::quotas::{self, Owner};
 use crate::control::render::{Object, texts};
 use crate::control::{Fault, Reply, Scene, Verb, page};
 use crate::state::{Ops, Tree};
@@ -74,6 +75,7 @@ fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
         _ => return Err(Fault::bad_request("More than one target arn specified for vpc link.")),
     }
     let scope = call.region_scope();
+    quotas::room(scene.world, &scope, Table::VpcLink, scene.quotas.vpc_links, "VPC Links", Owner::Account)?;
     let link = VpcLink {
         id: locate::unused_id(scene, &scope, Table::VpcLink, &mut scene.mint()),
         name: name.to_owned(),

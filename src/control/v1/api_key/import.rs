@@ -1,8 +1,9 @@
 //! ImportApiKeys: a CSV file, each row a key that is made or overwritten.
 
 use super::{checked_description, checked_name, checked_value, fresh_id};
-use crate::catalog::Mint;
 use crate::catalog::v1::{ApiKey, UsagePlan, UsagePlanKey};
+use crate::catalog::{Mint, Table};
+use crate::control::quotas::{self, Owner};
 use crate::control::render::Object;
 use crate::control::v1::usage_plan;
 use crate::control::{Fault, Reply, Scene};
@@ -54,6 +55,10 @@ pub(super) fn run(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
         return Err(Fault::bad_request(format!("Failed to import API keys: {}", import.warnings.join("; "))));
     }
     let scope = scene.call.region_scope();
+    let most = scene.quotas.api_keys;
+    let there = quotas::count(scene.world, &scope, Table::ApiKey, most);
+    let fresh = import.ids.iter().filter(|id| scene.world.row(&scope, Table::ApiKey, id).is_none()).count();
+    quotas::fit(there, fresh, most, "API Keys", Owner::Account)?;
     let mut ops = Ops::new();
     for key in import.keys.values() {
         ops.put(&scope, &key.id, key);

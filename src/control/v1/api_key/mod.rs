@@ -6,8 +6,9 @@ use super::tags;
 use crate::catalog::v1::{ApiKey, UsagePlanKey};
 use crate::catalog::{Mint, Table};
 use crate::control::patch::{Op, Rule, Rules, Style};
+use crate::control::quotas::{self, Owner};
 use crate::control::render::{Object, texts};
-use crate::control::{Fault, Reply, Scene, Verb, page};
+use crate::control::{Fault, Reply, Scene, Verb, page, sizes};
 use crate::state::Ops;
 use serde_json::Value;
 
@@ -116,6 +117,7 @@ fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     if scene.world.api_key_by_hash(&scope, &hash).is_some() {
         return Err(Fault::conflict("API Key already exists"));
     }
+    quotas::room(scene.world, &scope, Table::ApiKey, scene.quotas.api_keys, "API Keys", Owner::Account)?;
     let mut ops = Ops::new();
     ops.put(&scope, &key.id, &key);
     Ok((ops, Reply::json(show(&key, Some(&value)).map("tags", &key.tags))))
@@ -194,6 +196,7 @@ fn list(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
 fn update(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let mut key = find(scene)?;
     RULES.apply(&mut key, scene)?;
+    sizes::entries("stageKeys", key.stage_keys.len())?;
     key.last_updated_date_ms = scene.stamp.time_ms;
     let mut ops = Ops::new();
     ops.put(&scene.call.region_scope(), &key.id, &key);

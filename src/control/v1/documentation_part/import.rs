@@ -1,11 +1,12 @@
 //! ImportDocumentationParts: the parts in `x-amazon-apigateway-documentation` of an OpenAPI document.
 
-use super::{MOST, location, properties, too_many};
+use super::{location, properties, room};
 use crate::catalog::Table;
 use crate::catalog::v1::DocumentationPart;
 use crate::control::render::Object;
 use crate::control::v1::{locate, rest_api};
 use crate::control::{Fault, Reply, Scene};
+use crate::spec::openapi::{self, ParseError};
 use crate::state::Ops;
 use serde_json::Value;
 
@@ -15,7 +16,10 @@ const UNREADABLE: &str = "Unable to build importer with provided input.";
 pub(super) fn run(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let call = scene.call;
     let (scope, _) = rest_api::find(scene)?;
-    let document: Value = serde_json::from_slice(&call.body).map_err(|_| Fault::bad_request(UNREADABLE))?;
+    let document = openapi::parse(&call.body).map_err(|error| match error {
+        ParseError::Syntax(_) => Fault::bad_request(UNREADABLE),
+        limit => Fault::bad_request(format!("{UNREADABLE} {limit}")),
+    })?;
     if document.get("swagger").is_none() && document.get("openapi").is_none() {
         return Err(Fault::bad_request(UNREADABLE));
     }
@@ -43,9 +47,7 @@ pub(super) fn run(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
             known.push((part.id.clone(), part));
         }
     }
-    if known.len() > MOST {
-        return Err(too_many());
-    }
+    room(scene, known.len(), 0)?;
     let reply = Object::new().set("ids", ids).maybe("warnings", Some(warnings).filter(|all| !all.is_empty()));
     Ok((ops, Reply::json(reply)))
 }

@@ -8,6 +8,7 @@ use super::{locate, rest_api};
 use crate::catalog::Table;
 use crate::catalog::v1::{DocumentationPart, DocumentationPartLocation};
 use crate::control::patch::{Op, Rule, Rules, Style};
+use crate::control::quotas::{self, Owner};
 use crate::control::render::Object;
 use crate::control::{Fault, Reply, Scene, Verb, page};
 use crate::state::{Ops, Scope};
@@ -23,11 +24,9 @@ pub const OPERATIONS: &[Verb] = &[
     Verb::draft("ImportDocumentationParts", import::run),
 ];
 
-/// Most parts of an API (AWS: 2,000): a documentation version keeps them all in one row.
-const MOST: usize = 2_000;
-
-fn too_many() -> Fault {
-    Fault::limit_exceeded(format!("An API may have at most {MOST} documentation parts"))
+/// Checks that so many more parts fit.
+fn room(scene: &Scene<'_>, there: usize, more: usize) -> Result<(), Fault> {
+    quotas::fit(there, more, scene.quotas.documentation_parts, "Documentation Parts", Owner::Api)
 }
 
 const MISSING: &str = "Invalid Documentation part identifier specified";
@@ -67,9 +66,7 @@ fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
         ..DocumentationPart::default()
     };
     let all = scene.world.list::<DocumentationPart>(&scope, "")?;
-    if all.len() >= MOST {
-        return Err(too_many());
-    }
+    room(scene, all.len(), 1)?;
     if all.iter().any(|(_, known)| known.location == part.location) {
         let shown = location::words(&part.location);
         let text = format!("Documentation part already exists for the specified location: {shown}");

@@ -5,6 +5,7 @@ mod patch_rules;
 use super::{rest_api, tags};
 use crate::catalog::v1::{BasePathMapping, DomainName, EndpointType, MutualTlsAuthentication, RoutingMode};
 use crate::catalog::{Mint, Table};
+use crate::control::quotas;
 use crate::control::render::{Object, texts};
 use crate::control::{Fault, Reply, Scene, Verb, page};
 use crate::state::{Ops, Scope};
@@ -50,7 +51,7 @@ fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
             })
         }),
         ownership_verification_certificate_arn: text("ownershipVerificationCertificateArn"),
-        policy: rest_api::policy(call.text("policy"))?,
+        policy: rest_api::policy(call.text("policy"), scene.quotas.policy_chars)?,
         routing_mode: text("routingMode").map(|mode| RoutingMode::from(mode.as_str())),
         ..DomainName::default()
     };
@@ -65,6 +66,7 @@ fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     if is_taken(scene, &domain) {
         return Err(Fault::bad_request("The domain name you provided already exists."));
     }
+    quotas::room_for_domain(scene, domain.domain_name_id.is_some())?;
     let mut ops = Ops::new();
     ops.put(&call.region_scope(), &row_id(&domain), &domain);
     Ok((ops, Reply::json(show(scene, &domain).map("tags", &domain.tags))))
@@ -197,10 +199,27 @@ fn is_taken(scene: &Scene<'_>, domain: &DomainName) -> bool {
     if domain.domain_name_id.is_some() {
         return false;
     }
-    let region = &scene.call.region;
+    let (region, own, name) = (&scene.call.region, scene.call.region_scope(), domain.domain_name.as_str());
     let mut regions =
         scene.world.scopes().filter(|scope| scope.api_id().is_none() && scope.region_name().as_ref() == Some(region));
-    regions.any(|scope| scene.world.row(scope, Table::DomainName, &domain.domain_name).is_some())
+    regions.any(|scope| {
+        scene.world.row(scope, Table::DomainName, name).is_some() || (*scope != own && overlaps(scene, scope, name))
+    })
+}
+
+/// Whether a name of another account covers this one by its wildcard, or the other way round.
+fn overlaps(scene: &Scene<'_>, scope: &Scope, name: &str) -> bool {
+    let wider = name.split_once('.').map(|(_, rest)| format!("*.{rest}")).filter(|wider| wider != name);
+    if wider.is_some_and(|wider| scene.world.row(scope, Table::DomainName, &wider).is_some()) {
+        return true;
+    }
+    let Some(rest) = name.strip_prefix('*') else { return false };
+    let tree = scene.world.tree(scope);
+    // Rows of private names go on with an id; those are nobody else's affair.
+    tree.rows(Table::DomainName, "").any(|(id, _)| {
+        let first = id.strip_suffix(rest).filter(|first| !first.is_empty());
+        first.is_some_and(|first| !first.contains(['.', '+']))
+    })
 }
 
 /// The id of a domain's row.

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::v1::{Authorizer, DocumentationPart, GatewayResponse, Method, Model, RequestValidator, Resource};
 use crate::catalog::{Mint, Noun};
-use crate::control::Fault;
-use crate::control::v1::{integration, locate, mapping, method};
+use crate::control::quotas::{self, Owner};
+use crate::control::v1::{integration, locate, mapping, method, model};
+use crate::control::{Fault, Quotas, sizes};
 use crate::spec::openapi::{Document, Finding, Severity};
 use crate::state::{Ops, Scope, Tree};
 
@@ -39,6 +40,7 @@ impl<T: Noun> Rows<T> {
 pub(super) struct Draft {
     /// What cannot be done, in AWS's words.
     pub(super) errors: Vec<Finding>,
+    quotas: Quotas,
     pub(super) mint: Mint,
     pub(super) root_id: String,
     /// Every id that a resource has or had.
@@ -60,9 +62,10 @@ pub(super) struct Draft {
 
 impl Draft {
     /// An empty draft with its root.
-    pub(super) fn new(root: Resource, mint: Mint) -> Self {
+    pub(super) fn new(root: Resource, mint: Mint, quotas: Quotas) -> Self {
         let mut draft = Self {
             errors: Vec::new(),
+            quotas,
             mint,
             root_id: root.id.clone(),
             resource_ids: BTreeSet::new(),
@@ -86,9 +89,9 @@ impl Draft {
     ///
     /// # Errors
     /// When a row cannot be read.
-    pub(super) fn of(tree: &Tree, root_id: &str, mint: Mint) -> Result<Self, Fault> {
+    pub(super) fn of(tree: &Tree, root_id: &str, mint: Mint, quotas: Quotas) -> Result<Self, Fault> {
         let root = tree.get::<Resource>(root_id)?;
-        let mut draft = Self::new(root.ok_or_else(|| Fault::internal("the root resource is missing"))?, mint);
+        let mut draft = Self::new(root.ok_or_else(|| Fault::internal("the root resource is missing"))?, mint, quotas);
         for (id, resource) in tree.list::<Resource>("")? {
             draft.resource_ids.insert(id);
             draft.by_path.insert(resource.path.clone(), resource.clone());
@@ -156,6 +159,10 @@ impl Draft {
 
     fn take_named(&mut self, document: &Document) {
         for row in &document.models {
+            if let Err(fault) = model::check_size(row.schema.as_deref().unwrap_or_default()) {
+                self.refuse(String::new(), format!("Unable to create model for {}: {}", row.name, fault.message));
+                continue;
+            }
             let there = self.models.now.get(&row.name).map(|old| old.id.clone());
             let id = self.id_for(Model::TABLE.number(), &row.name, there);
             self.models.now.insert(row.name.clone(), Model { id, ..row.clone() });
@@ -230,7 +237,7 @@ impl Draft {
         };
         integration::check(found, row).map_err(on_integration)?;
         if let Some(ms) = found.timeout_in_millis {
-            integration::timeout(Some(ms.into())).map_err(on_integration)?;
+            integration::timeout(Some(ms.into()), self.quotas.integration_timeout_ms).map_err(on_integration)?;
         }
         let on_response = |fault: Fault| {
             format!("Unable to put integration response on '{verb}' for resource at path '{path}': {}", fault.message)
@@ -243,8 +250,22 @@ impl Draft {
             }
             let types = response.response_templates.iter().flat_map(BTreeMap::keys);
             mapping::check_media_types(types).map_err(on_response)?;
+            let mut templates = response.response_templates.iter().flat_map(BTreeMap::values).flatten();
+            templates.try_for_each(|text| sizes::text("responseTemplates", text)).map_err(on_response)?;
         }
         Ok(())
+    }
+
+    /// Checks how much there is now of each thing.
+    ///
+    /// # Errors
+    /// LimitExceeded for the first that there is too much of.
+    pub(super) fn fits(&self) -> Result<(), Fault> {
+        let quotas = &self.quotas;
+        let parts = self.documentation.now.len();
+        quotas::fit(self.resources.len(), 0, quotas.resources, "Resources", Owner::Api)?;
+        quotas::fit(self.authorizers.now.len(), 0, quotas.authorizers, "Authorizers", Owner::Api)?;
+        quotas::fit(parts, 0, quotas.documentation_parts, "Documentation Parts", Owner::Api)
     }
 
     /// The effects on the rows.

@@ -4,8 +4,9 @@ mod draft;
 mod tree;
 
 use crate::catalog::v1::{EndpointConfiguration, EndpointType, IpAddressType, Resource, RestApi};
+use crate::control::quotas;
 use crate::control::v1::rest_api::{self, Tags, show};
-use crate::control::{Call, Fault, Reply, Scene, Verb};
+use crate::control::{Call, Fault, Quotas, Reply, Scene, Verb, sizes};
 use crate::spec::openapi::{self, BasePath, Document, Finding, ParseError, ReadOptions, Severity};
 use crate::state::Ops;
 use draft::Draft;
@@ -80,7 +81,23 @@ fn refuse(what: &str, mut found: Vec<String>) -> Result<(), Fault> {
 }
 
 /// What a file says of the API itself. `keep`: lists grow instead of being replaced.
-fn describe(api: &mut RestApi, document: &Document, mut warnings: Vec<String>, keep: bool) -> Result<(), Fault> {
+fn describe(
+    scene: &Scene<'_>,
+    api: &mut RestApi,
+    document: &Document,
+    mut warnings: Vec<String>,
+    keep: bool,
+) -> Result<(), Fault> {
+    for (member, given) in [
+        ("name", Some(&document.title)),
+        ("description", document.description.as_ref()),
+        ("version", document.version.as_ref()),
+    ] {
+        given.map_or(Ok(()), |given| sizes::text(member, given))?;
+    }
+    if let Some(word) = &document.security_policy {
+        rest_api::known_word("securityPolicy", word)?;
+    }
     api.name.clone_from(&document.title);
     api.description.clone_from(&document.description);
     api.version.clone_from(&document.version);
@@ -96,7 +113,7 @@ fn describe(api: &mut RestApi, document: &Document, mut warnings: Vec<String>, k
     }
     // What protects an API does not go because a file says nothing of it.
     let old = std::mem::take(&mut api.policy);
-    api.policy = document.policy.clone().or(old);
+    api.policy = rest_api::policy(document.policy.as_deref(), scene.quotas.policy_chars)?.or(old);
     api.minimum_compression_size = document.minimum_compression_size.or(api.minimum_compression_size);
     api.api_key_source = document.api_key_source.clone().or(api.api_key_source.take());
     api.security_policy = document.security_policy.clone().or(api.security_policy.take());
@@ -126,10 +143,14 @@ fn import(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
         created_date_ms: scene.stamp.time_ms,
         ..RestApi::default()
     };
-    describe(&mut api, &document, warnings, false)?;
-    let mut draft = Draft::new(root, mint);
+    for kind in &api.endpoint_configuration.types {
+        quotas::room_for_api(scene, kind)?;
+    }
+    describe(scene, &mut api, &document, warnings, false)?;
+    let mut draft = Draft::new(root, mint, scene.quotas);
     draft.take(&document);
     refuse("Errors", draft.errors.iter().map(ToString::to_string).collect())?;
+    draft.fits()?;
     let scope = call.scope_of(&api.id);
     let mut ops = draft.ops(&scope);
     ops.put(&scope, &api.id, &api);
@@ -141,13 +162,14 @@ fn put(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let (scope, mut api) = rest_api::find(scene)?;
     let overwrite = call.text("mode") == Some("overwrite");
     let (document, warnings) = document(call, &api.id)?;
-    describe(&mut api, &document, warnings, !overwrite)?;
-    let mut draft = Draft::of(&scene.world.tree(&scope), &api.root_resource_id, scene.mint())?;
+    describe(scene, &mut api, &document, warnings, !overwrite)?;
+    let mut draft = Draft::of(&scene.world.tree(&scope), &api.root_resource_id, scene.mint(), scene.quotas)?;
     if overwrite {
         draft.forget();
     }
     draft.take(&document);
     refuse("Errors", draft.errors.iter().map(ToString::to_string).collect())?;
+    draft.fits()?;
     let mut ops = draft.ops(&scope);
     ops.put(&scope, &api.id, &api);
     Ok((ops, Reply::json(show(&api, Tags::Always))))
@@ -168,7 +190,7 @@ pub fn judge(file: &[u8], base_path: BasePath) -> Result<Vec<Finding>, ParseErro
     };
     let reading = openapi::read(&file, &options);
     let root = Resource { id: "root".to_owned(), path: "/".to_owned(), ..Resource::default() };
-    let mut draft = Draft::new(root, crate::catalog::Mint::new([0; 16]));
+    let mut draft = Draft::new(root, crate::catalog::Mint::new([0; 16]), Quotas::GENEROUS);
     draft.take(&reading.document);
     Ok(reading.findings.into_iter().chain(draft.errors).collect())
 }

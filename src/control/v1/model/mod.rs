@@ -12,7 +12,7 @@ use crate::control::render::Object;
 use crate::control::{Fault, Reply, Scene, Verb, page};
 use crate::state::{Ops, Scope, Tree};
 
-pub(super) use schema::rebased;
+pub(super) use schema::{check_size, rebased};
 
 /// The operations of this noun.
 pub const OPERATIONS: &[Verb] = &[

@@ -21,14 +21,23 @@ fn invalid(error: &str) -> Fault {
     Fault::bad_request(format!("Invalid model specified: Validation Result: warnings : [], errors : [{error}]"))
 }
 
+/// Checks how large a schema is.
+///
+/// # Errors
+/// BadRequest for one that is too large.
+pub(in crate::control::v1) fn check_size(text: &str) -> Result<(), Fault> {
+    if text.len() <= MOST_BYTES {
+        return Ok(());
+    }
+    Err(invalid(&format!("Model schema is larger than {MOST_BYTES} bytes")))
+}
+
 /// Checks a schema: JSON, draft 4, and every reference leads somewhere in the same API.
 ///
 /// # Errors
 /// BadRequest that names what is not so.
 pub(super) fn check(text: &str, model: &Model, scope: &Scope, scene: &Scene<'_>) -> Result<(), Fault> {
-    if text.len() > MOST_BYTES {
-        return Err(invalid(&format!("Model schema is larger than {MOST_BYTES} bytes")));
-    }
+    check_size(text)?;
     // Models of other media types (XML) are kept as they are: nothing reads them.
     if !model.content_type.contains("json") {
         return Ok(());

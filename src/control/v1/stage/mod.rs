@@ -6,8 +6,9 @@ mod show;
 use super::{rest_api, tags};
 use crate::catalog::Table;
 use crate::catalog::v1::{CanarySettings, Deployment, Stage, Texts};
+use crate::control::quotas::{self, Owner};
 use crate::control::render::Object;
-use crate::control::{Fault, Reply, Scene, Verb, patch};
+use crate::control::{Fault, Reply, Scene, Verb, patch, sizes};
 use crate::state::{Ops, Scope};
 use serde_json::{Map, Value};
 use show::show;
@@ -39,6 +40,7 @@ fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     if scene.world.row(&scope, Table::Stage, &stage.stage_name).is_some() {
         return Err(Fault::conflict("Stage already exists"));
     }
+    room(scene)?;
     stage.deployment_id = deployed(scene, call.label("deploymentId"))?;
     stage.description = call.text("description").filter(|text| !text.is_empty()).map(str::to_owned);
     set_cache(&mut stage, call.flag("cacheClusterEnabled").unwrap_or_default());
@@ -68,10 +70,7 @@ fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
 }
 
 /// A stage with nothing but a name.
-///
-/// # Errors
-/// BadRequest for a name that no stage may have.
-pub(super) fn fresh(name: &str, time_ms: i64) -> Result<Stage, Fault> {
+fn fresh(name: &str, time_ms: i64) -> Result<Stage, Fault> {
     if name.is_empty() {
         return Err(Fault::bad_request("Stage name should not be null or empty"));
     }
@@ -80,6 +79,21 @@ pub(super) fn fresh(name: &str, time_ms: i64) -> Result<Stage, Fault> {
         return Err(Fault::bad_request("Stage name only allows a-zA-Z0-9_-"));
     }
     Ok(Stage { stage_name: name.to_owned(), created_date_ms: time_ms, ..Stage::default() })
+}
+
+/// One more stage of the call's API, with nothing but a name.
+///
+/// # Errors
+/// BadRequest for a name that no stage may have; LimitExceeded when there is no room for it.
+pub(super) fn another(scene: &Scene<'_>, name: &str) -> Result<Stage, Fault> {
+    let stage = fresh(name, scene.stamp.time_ms)?;
+    room(scene)?;
+    Ok(stage)
+}
+
+fn room(scene: &Scene<'_>) -> Result<(), Fault> {
+    let scope = scene.call.api_scope();
+    quotas::room(scene.world, &scope, Table::Stage, scene.quotas.stages, "Stages", Owner::Api)
 }
 
 /// Counts a write: edge and region agree on what they serve by deployment and revision.
@@ -196,6 +210,7 @@ fn update(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let steps = patch::steps(scene.call);
     patch::together(steps.iter().map(|step| patch_rules::apply(&mut stage, step, scene)))?;
     check_variables(stage.variables.as_ref().unwrap_or(&Texts::new()))?;
+    sizes::entries("methodSettings", stage.method_settings.len())?;
     touch(&mut stage, scene.stamp.time_ms);
     let mut ops = Ops::new();
     ops.put(&scope, &stage.stage_name, &stage);

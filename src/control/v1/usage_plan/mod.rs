@@ -6,6 +6,7 @@ use super::tags;
 use crate::catalog::Table;
 use crate::catalog::v1::{ApiKey, ApiStage, QuotaPeriod, QuotaSettings, ThrottleSettings, UsagePlan, UsagePlanKey};
 use crate::control::patch;
+use crate::control::quotas::{self, Owner};
 use crate::control::render::{Object, texts};
 use crate::control::{Fault, Reply, Scene, Verb, page};
 use crate::state::Ops;
@@ -51,9 +52,20 @@ fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
         plan.api_stages.retain(|known| !is_same(known, &stage));
         plan.api_stages.push(stage);
     }
+    let most = scene.quotas.usage_plans;
+    quotas::room(scene.world, &call.region_scope(), Table::UsagePlan, most, "Usage Plans", Owner::Account)?;
+    fits(scene, &plan)?;
     let mut ops = Ops::new();
     ops.put(&call.region_scope(), &plan.id, &plan);
     Ok((ops, Reply::json(show(&plan).map("tags", &plan.tags))))
+}
+
+/// Checks how many stages a plan covers, and how many of their methods have throttles of their own.
+fn fits(scene: &Scene<'_>, plan: &UsagePlan) -> Result<(), Fault> {
+    let quotas = scene.quotas;
+    quotas::fit(plan.api_stages.len(), 0, quotas.stages_per_plan, "API Stages per Usage Plan", Owner::Account)?;
+    let most = plan.api_stages.iter().map(|stage| stage.throttle.len()).max().unwrap_or_default();
+    quotas::fit(most, 0, quotas.method_throttles, "method throttles per API Stage", Owner::Account)
 }
 
 fn name(text: &str) -> Result<String, Fault> {
@@ -174,6 +186,7 @@ fn update(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let steps = patch::steps(scene.call);
     patch::together(steps.iter().map(|step| draft.apply(step, scene)))?;
     let plan = draft.finish()?;
+    fits(scene, &plan)?;
     let mut ops = Ops::new();
     ops.put(&scene.call.region_scope(), &plan.id, &plan);
     Ok((ops, Reply::json(show(&plan).set("tags", texts(&plan.tags)))))
@@ -210,9 +223,10 @@ pub(super) fn find(scene: &Scene<'_>) -> Result<UsagePlan, Fault> {
 /// Whether a key may join a plan: it may reach one stage through one plan only.
 ///
 /// # Errors
-/// Conflict that names the stage.
+/// Conflict that names the stage; LimitExceeded when the key is in as many plans as it may be.
 pub(super) fn may_join(scene: &Scene<'_>, plan: &UsagePlan, key: &ApiKey) -> Result<(), Fault> {
     let scope = scene.call.region_scope();
+    quotas::fit(key.plan_ids.len(), 1, scene.quotas.plans_per_key, "Usage Plans per API Key", Owner::Account)?;
     for other in &key.plan_ids {
         let Some(other) = scene.world.get::<UsagePlan>(&scope, other)? else { continue };
         if let Some(stage) = plan.api_stages.iter().find(|stage| other.api_stages.iter().any(|o| is_same(o, stage))) {

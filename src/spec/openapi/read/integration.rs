@@ -30,6 +30,9 @@ const MEMBERS: &[&str] = &[
     "$ref",
 ];
 
+/// Further responses of the same selection pattern: written by our export, for AWS's form has room for one.
+pub(in crate::spec::openapi) const OTHERS: &str = "x-meridian-others";
+
 impl<'a> Reader<'a> {
     pub(super) fn integration(&mut self, operation: &Node<'a>, method: &mut Method, path: &str) {
         let Some(node) = operation.get("x-amazon-apigateway-integration") else { return };
@@ -119,8 +122,15 @@ impl<'a> Reader<'a> {
         place: (&str, &str),
     ) -> std::collections::BTreeMap<String, IntegrationResponse> {
         let mut responses = std::collections::BTreeMap::new();
-        for (pattern, node) in node.get("responses").iter().flat_map(|home| home.members().collect::<Vec<_>>()) {
-            self.keywords(&node, &["statusCode", "responseParameters", "responseTemplates", "contentHandling"], &[]);
+        let listed =
+            node.get("responses").iter().flat_map(|home| home.members().collect::<Vec<_>>()).collect::<Vec<_>>();
+        let all = listed.into_iter().flat_map(|(pattern, node)| {
+            let others: Vec<_> = node.get(OTHERS).iter().flat_map(Node::items).map(|other| (pattern, other)).collect();
+            std::iter::once((pattern, node)).chain(others)
+        });
+        for (pattern, node) in all.collect::<Vec<_>>() {
+            let words = ["statusCode", "responseParameters", "responseTemplates", "contentHandling", OTHERS];
+            self.keywords(&node, &words, &[]);
             let code = node.text_of("statusCode").unwrap_or_default();
             if !is_status(&code) {
                 let text = format!(

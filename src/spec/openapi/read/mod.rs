@@ -2,7 +2,7 @@
 
 mod documentation;
 mod extensions;
-mod integration;
+pub(super) mod integration;
 mod operation;
 mod place;
 mod response;

@@ -2,6 +2,7 @@
 
 use super::Object;
 use crate::catalog::v1::{Integration, IntegrationResponse, PassthroughBehavior, Templates};
+use crate::spec::openapi::read::integration::OTHERS;
 use serde_json::{Value, json};
 
 /// AWS's default, milliseconds: it is not written.
@@ -50,14 +51,11 @@ pub(super) fn integration(integration: &Integration) -> Value {
     Value::Object(object)
 }
 
-/// By selection pattern. Of several with one pattern OpenAPI can say only the first.
+/// By selection pattern. Of several with one pattern AWS's form has room for the first; the others go along with it.
 fn responses<'a>(all: impl Iterator<Item = &'a IntegrationResponse>) -> Object {
     let mut object = Object::new();
     for response in all {
         let key = response.selection_pattern.as_deref().filter(|pattern| !pattern.is_empty()).unwrap_or("default");
-        if object.contains_key(key) {
-            continue;
-        }
         let mut one = Object::new();
         one.insert("statusCode".into(), response.status_code.as_str().into());
         if let Some(parameters) = response.response_parameters.as_ref().filter(|map| !map.is_empty()) {
@@ -69,7 +67,14 @@ fn responses<'a>(all: impl Iterator<Item = &'a IntegrationResponse>) -> Object {
         if let Some(word) = &response.content_handling {
             one.insert("contentHandling".into(), word.as_str().into());
         }
-        object.insert(key.to_owned(), Value::Object(one));
+        match object.get_mut(key).and_then(Value::as_object_mut) {
+            Some(first) => {
+                if let Some(others) = first.entry(OTHERS).or_insert_with(|| json!([])).as_array_mut() {
+                    others.push(Value::Object(one));
+                }
+            }
+            None => drop(object.insert(key.to_owned(), Value::Object(one))),
+        }
     }
     object
 }

@@ -6,7 +6,7 @@ mod operation;
 mod schema;
 
 use super::document::{Document, Path};
-use crate::catalog::v1::{ApiKeySource, DocumentationPart};
+use crate::catalog::v1::{ApiKeySource, DocumentationPart, Model};
 use serde_json::{Map, Value, json};
 
 /// Which OpenAPI is written.
@@ -151,8 +151,18 @@ impl Writer<'_> {
     }
 
     fn models(&self) -> Object {
-        let published = |schema: Option<&str>| schema::published(schema.unwrap_or("{}"), self.options.dialect);
-        self.document.models.iter().map(|m| (m.name.clone(), published(m.schema.as_deref()))).collect()
+        let shown = |model: &Model| {
+            let mut schema = schema::published(model.schema.as_deref().unwrap_or("{}"), self.options.dialect);
+            // AWS's own two models are exported without; beside a reference nothing else counts.
+            let own = matches!(model.name.as_str(), "Empty" | "Error");
+            if let (Some(text), Value::Object(map)) = (model.description.as_ref().filter(|_| !own), &mut schema)
+                && !map.contains_key("$ref")
+            {
+                map.entry("description").or_insert_with(|| text.as_str().into());
+            }
+            (model.name.clone(), schema)
+        };
+        self.document.models.iter().map(shown).collect()
     }
 
     fn endpoint(&self) -> Option<Value> {
