@@ -1,8 +1,8 @@
 //! The AWS clients judge the control plane: boto3 and the AWS CLI drive every operation that is built, against three nodes.
 //!
 //! The scripts beside this file do the asking: they write on one node, read on another and invoke on a third, and look
-//! at status, headers, exact bodies and error texts. Each ends by comparing the operations that it called with
-//! `operations.txt`, so that none is forgotten.
+//! at status, headers, exact bodies and error texts. Each ends by comparing the operations that it called with AWS's
+//! model, without what the census says is absent, so that none is forgotten.
 
 #[path = "../nodes/mod.rs"]
 mod nodes;
