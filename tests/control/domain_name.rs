@@ -208,6 +208,12 @@ fn a_name_is_patched_by_rule() {
         one("replace", "/endpointConfiguration/types/EDGE", json!("EDGE")),
         bad_request("Invalid patch path /endpointConfiguration/types/EDGE")
     );
-    assert_eq!(one("replace", "/securityPolicy", json!("x")), bad_request("Invalid security policy specified"));
+    for word in ["x", "SecurityPolicy_X", ""] {
+        assert_eq!(one("replace", "/securityPolicy", json!(word)), bad_request("Invalid security policy specified"));
+    }
+    assert_eq!(
+        one("replace", "/endpointAccessMode", json!("X")),
+        bad_request("Invalid endpointAccessMode specified. Valid options are BASIC,STRICT")
+    );
     assert_eq!(bench.get(url).ok(200), back);
 }

@@ -198,6 +198,12 @@ fn a_refused_patch_changes_nothing() {
         one("replace", "/endpointConfiguration/ipAddressType", json!("ipv6")),
         bad_request("ipAddressType must be either ipv4 or dualstack.")
     );
+    assert_eq!(
+        one("replace", "/endpointAccessMode", json!("X")),
+        bad_request("Invalid endpointAccessMode specified. Valid options are BASIC,STRICT")
+    );
+    let (_, kind, text) = one("replace", "/securityPolicy", json!("SecurityPolicy_X"));
+    assert!(text.starts_with("Invalid securityPolicy specified. Valid options are TLS_1_0,TLS_1_2,"), "{kind}: {text}");
     let compression = bad_request("Invalid minimum compression size, must be between 0 and 10485760");
     assert_eq!(one("replace", "/minimumCompressionSize", json!("-1")), compression);
     assert_eq!(one("replace", "/minimumCompressionSize", json!("much")), compression);

@@ -6,6 +6,7 @@ use crate::catalog::v1::{
     ApiKeySource, EndpointConfiguration, EndpointType, IpAddressType, Method, Model, Resource, RestApi, UsagePlan,
 };
 use crate::catalog::{Noun, Table};
+use crate::control::model::{Member, Operation, Service, Shape};
 use crate::control::page;
 use crate::control::patch::{Op, Rule, Rules, Step, Style, bad_path};
 use crate::control::render::{Object, texts};
@@ -63,7 +64,7 @@ pub const RULES: Rules<RestApi> = Rules {
             path: "/securityPolicy",
             ops: &[Op::Replace],
             apply: |api, step, _| {
-                api.security_policy = step.cleared();
+                api.security_policy = known("securityPolicy", step.cleared())?;
                 Ok(())
             },
         },
@@ -71,7 +72,7 @@ pub const RULES: Rules<RestApi> = Rules {
             path: "/endpointAccessMode",
             ops: &[Op::Replace],
             apply: |api, step, _| {
-                api.endpoint_access_mode = step.cleared();
+                api.endpoint_access_mode = known("endpointAccessMode", step.cleared())?;
                 Ok(())
             },
         },
@@ -306,6 +307,18 @@ pub(super) fn ip_type(text: &str, configuration: &EndpointConfiguration) -> Resu
             Err(Fault::bad_request("Only dualstack ipAddressType is supported for Private APIs."))
         }
         Some(kind) => Ok(kind),
+    }
+}
+
+/// A word that came past the model's check, held against the set that `CreateRestApi` has for the member.
+pub(super) fn known(member: &str, word: Option<String>) -> Result<Option<String>, Fault> {
+    let members = Operation::named(Service::V1, "CreateRestApi").map(Operation::members).unwrap_or_default();
+    let shape = members.iter().find(|m| m.name == member).map(Member::shape);
+    match (shape, &word) {
+        (Some(Shape::Enum(set)), Some(given)) if !set.contains(&given.as_str()) => {
+            Err(Fault::bad_request(format!("Invalid {member} specified. Valid options are {}", set.join(","))))
+        }
+        _ => Ok(word),
     }
 }
 

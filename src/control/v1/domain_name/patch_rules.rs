@@ -47,7 +47,14 @@ pub(super) const RULES: Rules<DomainName> = Rules {
         text!("/regionalCertificateName", regional_certificate_name),
         text!("/regionalCertificateArn", regional_certificate_arn),
         text!("/ownershipVerificationCertificateArn", ownership_verification_certificate_arn),
-        text!("/endpointAccessMode", endpoint_access_mode),
+        Rule {
+            path: "/endpointAccessMode",
+            ops: &[Op::Replace],
+            apply: |domain, step, _| {
+                domain.endpoint_access_mode = rest_api::known("endpointAccessMode", step.cleared())?;
+                Ok(())
+            },
+        },
         Rule { path: "/securityPolicy", ops: &[Op::Replace], apply: security_policy },
         Rule { path: "/routingMode", ops: &[Op::Replace], apply: routing_mode },
         Rule {
@@ -95,11 +102,9 @@ pub(super) const RULES: Rules<DomainName> = Rules {
 };
 
 fn security_policy(domain: &mut DomainName, step: &Step, _: &Scene<'_>) -> Result<(), Fault> {
-    let known = ["TLS_1_0", "TLS_1_2"].contains(&step.text()) || step.text().starts_with("SecurityPolicy_");
-    if !known {
-        return Err(Fault::bad_request("Invalid security policy specified"));
-    }
-    domain.security_policy = step.cleared();
+    let refuse = || Fault::bad_request("Invalid security policy specified");
+    let word = rest_api::known("securityPolicy", step.cleared()).map_err(|_| refuse())?;
+    domain.security_policy = Some(word.ok_or_else(refuse)?);
     Ok(())
 }
 

@@ -99,7 +99,8 @@ fn describe(api: &mut RestApi, document: &Document, mut warnings: Vec<String>, k
     api.policy = document.policy.clone().or(old);
     api.minimum_compression_size = document.minimum_compression_size.or(api.minimum_compression_size);
     api.api_key_source = document.api_key_source.clone().or(api.api_key_source.take());
-    api.security_policy = document.security_policy.clone().or(api.security_policy.take());
+    let asked = rest_api::known("securityPolicy", document.security_policy.clone())?;
+    api.security_policy = asked.or(api.security_policy.take());
     api.endpoint_access_mode = document.endpoint_access_mode.clone().or(api.endpoint_access_mode.take());
     if let Some(disabled) = document.disable_execute_api_endpoint {
         api.disable_execute_api_endpoint = disabled;
