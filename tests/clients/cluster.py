@@ -43,7 +43,8 @@ class Answer:
     def __init__(self, operation, status, headers, raw, parsed):
         self.operation, self.status, self.raw, self.parsed = operation, status, raw, parsed
         self.headers = {name.lower(): value for name, value in headers.items()}
-        self.wire = json.loads(raw) if raw.strip() and "content-disposition" not in self.headers else None
+        self.is_file = "content-disposition" in self.headers
+        self.wire = json.loads(raw) if raw.strip() and not self.is_file else None
 
     def __getitem__(self, member):
         return self.wire[member]

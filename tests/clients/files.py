@@ -152,7 +152,8 @@ def export(call, api, kind, accepts="application/json", parameters=None):
 
 
 def exported(c, api):
-    refused(c.read("GetExport", restApiId=api, stageName="prod", exportType="oas30"), 404, GONE, "Invalid stage identifier specified")
+    refused(c.read("GetExport", restApiId=api, stageName="prod", exportType="oas30"), 404, GONE,
+            "Invalid stage identifier specified")
     ok(c.write("CreateDeployment", restApiId=api, stageName="prod"), 201)
     assert c.invoke(2, api, "prod", "/pets")[::2] == (200, '{"pets":[]}')
     assert c.invoke(1, api, "prod", "/pets/7")[::2] == (200, "one")
