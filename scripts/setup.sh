@@ -44,3 +44,26 @@ need_venv() {
   MERIDIAN_TEST_PYTHON=$(cd "$venv/bin" && pwd)/python
   export MERIDIAN_TEST_PYTHON
 }
+
+# Makes $target/node hold exactly tests/clients/package-lock.json. Without Node.js the tests that want it are skipped, which
+# is said here and again by each of them; CI must have it.
+need_node() {
+  local from=tests/clients home=$target/node
+  if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+    [ -z "${CI:-}" ] || fail "Node.js and npm are not installed" "On Debian: apt-get install nodejs npm"
+    say "SKIPPED: no Node.js with npm here, so the AWS SDK for JavaScript judges nothing (on Debian: apt-get install nodejs npm)"
+    return
+  fi
+  if ! cmp -s "$from/package-lock.json" "$home/installed.json"; then
+    say "AWS SDK for JavaScript in $home"
+    rm -rf "$home"
+    mkdir -p "$home"
+    cp "$from/package.json" "$from/package-lock.json" "$home"
+    npm ci --prefix "$home" --ignore-scripts --no-audit --no-fund --loglevel=error ||
+      fail "npm could not install the pinned SDK of $from/package-lock.json" "Is the npm registry reachable from here?"
+    cp "$from/package-lock.json" "$home/installed.json"
+  fi
+  ln -sf "$(command -v node)" "$home/node"
+  MERIDIAN_TEST_NODE=$(cd "$home" && pwd)/node
+  export MERIDIAN_TEST_NODE
+}

@@ -6,6 +6,7 @@ it. Expectations are exact: a member too many is as wrong as a member missing.
 
 import http.client
 import http.server
+import io
 import json
 import os
 import re
@@ -19,14 +20,31 @@ for name in [name for name in os.environ if name.startswith("AWS_")]:
 os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull, AWS_MAX_ATTEMPTS="1",
                   AWS_EC2_METADATA_DISABLED="true", AWS_PAGER="")
 
+# Only now, for it may look at them.
+import botocore.session  # noqa: E402
+from botocore.response import StreamingBody  # noqa: E402
+
+MODEL = botocore.session.get_session().get_service_model("apigateway")
+
+
+def absent():
+    """The operations that are not built, by the census."""
+    census = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../census/absent.txt")
+    with open(census) as file:
+        return {line.split()[1] for line in file if line.startswith("apigateway ")}
+
+
+ABSENT = absent()
+
 
 class Answer:
-    """One answered call: `wire` is the decoded body as sent, `parsed` what the client read from it."""
+    """One answered call: `wire` is the decoded body as sent, `parsed` what the client read from it; a file is `raw` alone."""
 
     def __init__(self, operation, status, headers, raw, parsed):
         self.operation, self.status, self.raw, self.parsed = operation, status, raw, parsed
         self.headers = {name.lower(): value for name, value in headers.items()}
-        self.wire = json.loads(raw) if raw.strip() else None
+        self.is_file = "content-disposition" in self.headers
+        self.wire = json.loads(raw) if raw.strip() and not self.is_file else None
 
     def __getitem__(self, member):
         return self.wire[member]
@@ -43,7 +61,14 @@ class Recorder:
 
     def __call__(self, http_response, parsed, model, **_):
         self.called.add(model.name)
-        self.last = Answer(model.name, http_response.status_code, http_response.headers, http_response.content, parsed)
+        if model.has_streaming_output and http_response.status_code < 300:
+            # Read here, and put back for the client that asked; the CLI has put it into a file already.
+            raw = parsed["body"].read() if "body" in parsed else b""
+            if raw:
+                parsed["body"] = StreamingBody(io.BytesIO(raw), len(raw))
+        else:
+            raw = http_response.content
+        self.last = Answer(model.name, http_response.status_code, http_response.headers, raw, parsed)
         if self.last.status < 300 and isinstance(self.last.wire, dict) and model.output_shape:
             shape = model.output_shape
             known = {member.serialization.get("name", name) for name, member in shape.members.items()}
@@ -99,9 +124,7 @@ class Cluster:
         return response.status, {name.lower(): value for name, value in response.getheaders()}, text
 
     def missing(self):
-        here = os.path.dirname(os.path.abspath(__file__))
-        with open(os.path.join(here, "operations.txt")) as file:
-            return sorted(set(file.read().split()) - self.recorder.called)
+        return sorted(set(MODEL.operation_names) - ABSENT - self.recorder.called)
 
 
 class Matching:

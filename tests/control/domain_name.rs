@@ -217,6 +217,10 @@ fn a_name_is_patched_by_rule() {
             .starts_with("Invalid securityPolicy specified. Valid options are TLS_1_0,")
     );
     assert_eq!(one("replace", "/securityPolicy", json!("")), bad_request("Invalid security policy specified"));
+    assert_eq!(
+        one("replace", "/endpointAccessMode", json!("X")),
+        bad_request("Invalid endpointAccessMode specified. Valid options are BASIC,STRICT")
+    );
     assert_eq!(bench.get(url).ok(200), back);
 }
 
