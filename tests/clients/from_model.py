@@ -12,7 +12,7 @@ import time
 
 from signed import ABSENT, MODEL, Signed, body_of, status_of, with_body, wrong_of
 from prepared import CALLS, Prepared, patch
-from unsaid import ALSO, BESIDE, CLASSES, LABELS_OF_WORDS, OTHERS, PATCHED, PROSE, UNKNOWN
+from unsaid import ALSO, BESIDE, CLASSES, EXTREMES, LABELS_OF_WORDS, OTHERS, PATCHED, PROSE, TOO_FAR, UNKNOWN
 
 STRANGER = "Unheard-Of"
 
@@ -121,6 +121,7 @@ class Judge:
         self.patterns(operation, shape, body, spare)
         self.other_types(operation, body, spare)
         self.nulls_and_strangers(operation, body)
+        self.extremes(operation, body, spare)
         self.labels(operation, shape, spare)
         self.pages(operation, shape, spare)
         if operation.startswith("Update"):
@@ -200,6 +201,16 @@ class Judge:
                 self.refuses("a value of another type", operation, bent, {"SerializationException"}, other(value, member.type_name))
         for text in (b"{", b"[]", b'"x"', b"\xff{}") if body else ():
             self.refuses("a body that is no object", operation, with_body(spare, text), {"SerializationException"})
+
+    def extremes(self, operation, body, spare):
+        """Whether they are accepted is the noun's affair, which the table says where it is known; the model holds anyway."""
+        for path, member, _ in self.without_patches(body):
+            for value in EXTREMES.get(member.type_name, ()) if not getattr(member, "enum", None) else ():
+                self.ask("an extreme value", operation, with_body(spare, put_at(body_of(spare), path, value)))
+        for value, path in ((value, path) for path, _, _ in body for value in TOO_FAR.get((operation, wire(path)), ())):
+            request = self.base(operation)
+            bent = with_body(request, put_at(self.beside(operation, path, None, request), path, value))
+            self.refuses("a value too far", operation, bent, {"BadRequestException"})
 
     @staticmethod
     def without_patches(body):

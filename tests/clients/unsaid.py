@@ -73,6 +73,31 @@ OTHERS = {
 CLASSES = {bool: "java.lang.Boolean", str: "java.lang.String", int: "com.amazon.coral.value.json.numbers.TruncatingBigNumber",
            float: "com.amazon.coral.value.json.numbers.TruncatingBigNumber"}
 
+# Values at the edges of a type.
+EXTREMES = {
+    "string": ("", "\0", "é✓" * 2000, "${stageVariables.x}/../%00"), "integer": (-1, 2**31 - 1, 2**31, 2**64, 1e300),
+    "double": (-1, 0, 1e308, 2**64), "map": ({"": ""}, {"é" * 999: "x"}), "list": ([None], [""]),
+}
+# Values that AWS does not take, though their type is right: (operation, where).
+TOO_FAR = {
+    ("CreateRestApi", "name"): ("",), ("CreateRestApi", "description"): ("",), ("CreateRestApi", "policy"): ("{", "[]", "x"),
+    ("CreateRestApi", "minimumCompressionSize"): (-1, 10_485_761), ("CreateRestApi", "endpointConfiguration.types"): (
+        [], ["EDGE", "REGIONAL"]), ("CreateResource", "pathPart"): ("", "a/b", "a b", "{a}b", "{a", "{+}"),
+    ("CreateModel", "name"): ("", "a-b", "é"), ("CreateModel", "schema"): ("", "{", "[]"),
+    ("CreateStage", "stageName"): ("", "a b", "a/b", "x" * 129), ("CreateStage", "deploymentId"): ("nosuch",),
+    ("CreateStage", "canarySettings.percentTraffic"): (-0.5, 100.5),
+    ("CreateAuthorizer", "authorizerResultTtlInSeconds"): (-1, 3601), ("CreateAuthorizer", "name"): ("",),
+    ("CreateAuthorizer", "authorizerUri"): ("", "arn:nope", "http://example.com/"),
+    ("CreateApiKey", "value"): ("short", "v" * 129), ("CreateApiKey", "name"): ("n" * 1025,),
+    ("CreateUsagePlan", "name"): ("",), ("CreateUsagePlan", "quota.limit"): (-1,), ("CreateUsagePlan", "throttle.rateLimit"): (-1,),
+    ("CreateUsagePlan", "throttle.burstLimit"): (-1,), ("CreateVpcLink", "name"): ("",),
+    ("CreateVpcLink", "targetArns"): ([], ["invalid-arn"]), ("CreateDomainName", "domainName"): ("", "a b", "nodots"),
+    ("CreateDocumentationPart", "properties"): ("", "[]", "{"), ("PutIntegration", "timeoutInMillis"): (49, 10**9),
+    ("PutIntegration", "requestParameters.key"): ("x",), ("PutMethod", "requestParameters.key"): (True,),
+    ("PutMethodResponse", "responseParameters.key"): (True,), ("PutIntegrationResponse", "responseParameters.key"): ("x",),
+    ("PutGatewayResponse", "responseParameters.key"): ("x",), ("TagResource", "tags"): ({"aws:x": "y"}, {"k" * 129: "v"}, {"k": "v" * 257}),
+}
+
 # Labels that name no thing but a word; their sets are tried elsewhere.
 LABELS_OF_WORDS = {"httpMethod", "statusCode", "exportType"}
 # What is said of a label of nothing, where it is not NotFound.

@@ -266,7 +266,7 @@ fn a_clone_has_the_others_draft_under_new_ids() {
     assert_eq!((&clone["name"], &clone["binaryMediaTypes"]), (&json!("b"), &json!(["x/y"])));
     assert_eq!(clone.get("tags"), None);
     let missing = bench.post("/restapis", json!({"name": "b", "cloneFrom": "nothing"})).refusal();
-    assert_eq!(missing.2, format!("Invalid API identifier specified {ACCOUNT}:nothing"));
+    assert_eq!(missing, bad_request(&format!("Invalid API identifier specified {ACCOUNT}:nothing")));
 }
 
 #[test]

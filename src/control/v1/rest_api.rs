@@ -219,7 +219,9 @@ fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
 fn source(scene: &Scene<'_>) -> Result<Option<(Scope, RestApi)>, Fault> {
     let Some(id) = scene.call.text("cloneFrom").filter(|id| !id.is_empty()) else { return Ok(None) };
     let scope = scene.call.scope_of(id);
-    let api = scene.world.get::<RestApi>(&scope, id)?.ok_or_else(|| missing(scene, id))?;
+    let api = scene.world.get::<RestApi>(&scope, id)?;
+    // The model of CreateRestApi has no NotFound.
+    let api = api.ok_or_else(|| Fault::bad_request(missing(scene, id).message))?;
     Ok(Some((scope, api)))
 }
 
