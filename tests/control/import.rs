@@ -48,7 +48,8 @@ fn a_file_becomes_an_api_with_all_its_parts() {
     let bench = Bench::new();
     let made = import(&bench, "&endpointConfigurationTypes=REGIONAL", PETSTORE).ok(201);
     let id = made["id"].as_str().unwrap();
-    let policy = "{\\\"Version\\\":\\\"2012-10-17\\\",\\\"Statement\\\":[{\\\"Effect\\\":\\\"Allow\\\",\\\"Principal\\\":\\\"*\\\",\\\"Action\\\":\\\"execute-api:Invoke\\\",\\\"Resource\\\":\\\"execute-api:\\/*\\\"}]}";
+    let short = "{\\\"Version\\\":\\\"2012-10-17\\\",\\\"Statement\\\":[{\\\"Effect\\\":\\\"Allow\\\",\\\"Principal\\\":\\\"*\\\",\\\"Action\\\":\\\"execute-api:Invoke\\\",\\\"Resource\\\":\\\"execute-api:\\/*\\\"}]}";
+    let policy = &short.replace("execute-api:\\/*", &format!("arn:aws:execute-api:us-east-1:000000000000:{id}\\/*"));
     let wanted = json!({
         "id": id, "name": "PetStore", "description": "Pets for sale", "version": "2026-01-02",
         "createdDate": NOW_MS / 1000, "apiKeySource": "AUTHORIZER",

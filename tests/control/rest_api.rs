@@ -219,6 +219,32 @@ fn a_refused_patch_changes_nothing() {
 }
 
 #[test]
+fn a_policy_may_name_the_api_itself_in_short() {
+    let bench = Bench::new();
+    let policy = |resource: Value| {
+        let statement =
+            json!({"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": resource});
+        json!({"Version": "2012-10-17", "Statement": [statement]}).to_string()
+    };
+    let whole = |id: &str, path: &str| format!("arn:aws:execute-api:us-east-1:{ACCOUNT}:{id}/{path}");
+    let shown = |policy: String| json!(policy.replace('"', "\\\"").replace('/', "\\/"));
+    let given = policy(json!(["execute-api:/prod/GET/*", "arn:aws:execute-api:x:y:z/*", "execute-api:*"]));
+    let made = bench.post("/restapis", json!({"name": "a", "policy": given})).ok(201);
+    let id = made["id"].as_str().unwrap();
+    let stored = policy(json!([whole(id, "prod/GET/*"), "arn:aws:execute-api:x:y:z/*", "execute-api:*"]));
+    assert_eq!(made["policy"], shown(stored));
+    let one = [("replace", "/policy", json!(policy(json!("execute-api:/*"))))];
+    let after = bench.patch(&format!("/restapis/{id}"), &one).ok(200);
+    assert_eq!(after["policy"], shown(policy(json!(whole(id, "*")))));
+    let clone = bench.post("/restapis", json!({"name": "b", "cloneFrom": id})).ok(201);
+    assert_eq!(clone["policy"], shown(policy(json!(whole(clone["id"].as_str().unwrap(), "*")))));
+    // Without statements it stays as it is.
+    let bare =
+        bench.patch(&format!("/restapis/{id}"), &[("replace", "/policy", json!("{\"Version\":\"2012-10-17\"}"))]);
+    assert_eq!(bare.ok(200)["policy"], shown("{\"Version\":\"2012-10-17\"}".to_owned()));
+}
+
+#[test]
 fn a_private_api_becomes_regional_first_and_edge_optimized_then() {
     let bench = Bench::new();
     let private = json!({"name": "a", "endpointConfiguration": {"types": ["PRIVATE"]}});

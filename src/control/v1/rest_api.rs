@@ -49,7 +49,7 @@ pub const RULES: Rules<RestApi> = Rules {
             path: "/policy",
             ops: &[Op::Replace],
             apply: |api, step, scene| {
-                api.policy = policy(step.value.as_deref(), scene.quotas.policy_chars)?;
+                api.policy = policy(step.value.as_deref(), scene.quotas.policy_chars, Some(&arn(scene, &api.id)))?;
                 Ok(())
             },
         },
@@ -167,6 +167,12 @@ fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let (call, mut mint) = (scene.call, scene.mint());
     let base = source(scene)?;
     let mut api = base.as_ref().map(|(_, api)| api.clone()).unwrap_or_default();
+    let old = std::mem::replace(&mut api.id, mint.lower(10));
+    while scene.world.api_scope(&api.id).is_some() {
+        api.id = mint.lower(10);
+    }
+    // A clone's policy is about the clone.
+    api.policy = api.policy.map(|text| text.replace(&arn(scene, &old), &arn(scene, &api.id)));
     api.name = name(call.label("name"))?;
     if call.text("description") == Some("") {
         return Err(Fault::bad_request("Description cannot be an empty string"));
@@ -185,7 +191,7 @@ fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     api.binary_media_types = call.texts("binaryMediaTypes").unwrap_or(api.binary_media_types);
     api.api_key_source = call.text("apiKeySource").map(ApiKeySource::from).or(api.api_key_source);
     if let Some(text) = call.text("policy") {
-        api.policy = policy(Some(text), scene.quotas.policy_chars)?;
+        api.policy = policy(Some(text), scene.quotas.policy_chars, Some(&arn(scene, &api.id)))?;
     }
     api.disable_execute_api_endpoint =
         call.flag("disableExecuteApiEndpoint").unwrap_or(api.disable_execute_api_endpoint);
@@ -194,10 +200,6 @@ fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     }
     api.tags = super::tags::of(call)?;
     api.created_date_ms = scene.stamp.time_ms;
-    api.id = mint.lower(10);
-    while scene.world.api_scope(&api.id).is_some() {
-        api.id = mint.lower(10);
-    }
     let mut ops = Ops::new();
     let scope = call.scope_of(&api.id);
     api.root_resource_id = match base {
@@ -316,18 +318,52 @@ pub(super) fn ip_type(text: &str, configuration: &EndpointConfiguration) -> Resu
     }
 }
 
-/// A policy in one line, of so many characters at most; empty or absent clears it.
-pub(super) fn policy(text: Option<&str>, most: usize) -> Result<Option<String>, Fault> {
+/// How policies name an API: what its methods' ARNs begin with.
+pub(super) fn arn(scene: &Scene<'_>, id: &str) -> String {
+    format!("arn:aws:execute-api:{}:{}:{id}", scene.call.region, scene.call.account)
+}
+
+/// A policy in one line, of so many characters at most; empty or absent clears it. Resources in the short form
+/// `execute-api:/stage/METHOD/path` become whole ARNs of the API, where there is one.
+pub(super) fn policy(text: Option<&str>, most: usize, api: Option<&str>) -> Result<Option<String>, Fault> {
     let Some(text) = text.filter(|t| !t.is_empty()) else { return Ok(None) };
     if text.chars().count() > most {
         return Err(Fault::limit_exceeded(format!("Policy exceeds the maximum size of {most} characters")));
     }
-    let document: Value = serde_json::from_str(text).unwrap_or_default();
+    let mut document: Value = serde_json::from_str(text).unwrap_or_default();
     if !document.is_object() {
         let text = "Invalid policy document. Please check the policy syntax and ensure that Principals are valid.";
         return Err(Fault::bad_request(text));
     }
+    if let Some(api) = api {
+        expand(&mut document, api);
+    }
     Ok(Some(document.to_string()))
+}
+
+fn expand(document: &mut Value, api: &str) {
+    let statements = document.get_mut("Statement").map(std::mem::take).unwrap_or_default();
+    let whole = |value: Value| match value.as_str().and_then(|text| text.strip_prefix("execute-api:/")) {
+        Some(rest) => Value::from(format!("{api}/{rest}")),
+        None => value,
+    };
+    let one = |mut statement: Value| {
+        for member in ["Resource", "NotResource"] {
+            if let Some(named) = statement.get_mut(member) {
+                *named = match std::mem::take(named) {
+                    Value::Array(list) => list.into_iter().map(whole).collect(),
+                    single => whole(single),
+                };
+            }
+        }
+        statement
+    };
+    let statements = match statements {
+        Value::Array(list) => list.into_iter().map(one).collect(),
+        Value::Null => return,
+        single => one(single),
+    };
+    document["Statement"] = statements;
 }
 
 fn compression_size(size: Option<i64>) -> Result<i32, Fault> {

@@ -51,7 +51,7 @@ fn create(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
             })
         }),
         ownership_verification_certificate_arn: text("ownershipVerificationCertificateArn"),
-        policy: rest_api::policy(call.text("policy"), scene.quotas.policy_chars)?,
+        policy: rest_api::policy(call.text("policy"), scene.quotas.policy_chars, None)?,
         routing_mode: text("routingMode").map(|mode| RoutingMode::from(mode.as_str())),
         ..DomainName::default()
     };

@@ -61,7 +61,7 @@ pub(super) const RULES: Rules<DomainName> = Rules {
             path: "/policy",
             ops: &[Op::Replace],
             apply: |domain, step, scene| {
-                domain.policy = rest_api::policy(step.value.as_deref(), scene.quotas.policy_chars)?;
+                domain.policy = rest_api::policy(step.value.as_deref(), scene.quotas.policy_chars, None)?;
                 Ok(())
             },
         },
@@ -69,7 +69,7 @@ pub(super) const RULES: Rules<DomainName> = Rules {
             path: "/managementPolicy",
             ops: &[Op::Replace],
             apply: |domain, step, scene| {
-                domain.management_policy = rest_api::policy(step.value.as_deref(), scene.quotas.policy_chars)?;
+                domain.management_policy = rest_api::policy(step.value.as_deref(), scene.quotas.policy_chars, None)?;
                 Ok(())
             },
         },

@@ -113,7 +113,9 @@ fn describe(
     }
     // What protects an API does not go because a file says nothing of it.
     let old = std::mem::take(&mut api.policy);
-    api.policy = rest_api::policy(document.policy.as_deref(), scene.quotas.policy_chars)?.or(old);
+    api.policy =
+        rest_api::policy(document.policy.as_deref(), scene.quotas.policy_chars, Some(&rest_api::arn(scene, &api.id)))?
+            .or(old);
     api.minimum_compression_size = document.minimum_compression_size.or(api.minimum_compression_size);
     api.api_key_source = document.api_key_source.clone().or(api.api_key_source.take());
     api.security_policy = document.security_policy.clone().or(api.security_policy.take());
