@@ -33,6 +33,11 @@ impl Scope {
         (whole && !text.contains('\0')).then(|| Self(text.into()))
     }
 
+    /// The same from bytes.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Self::from_text(std::str::from_utf8(bytes).ok()?)
+    }
+
     /// The scope as stored.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -65,6 +65,12 @@ impl World {
         self.frozen.get(&(scope.clone(), deployment.into())).cloned()
     }
 
+    /// What the deployments of an API froze, by deployment id.
+    pub(super) fn frozen_of(&self, scope: &Scope) -> impl Iterator<Item = (&str, &Tree)> {
+        let of_scope = self.frozen.range((scope.clone(), "".into())..).take_while(move |((of, _), _)| of == scope);
+        of_scope.map(|((_, deployment), tree)| (deployment.as_ref(), tree))
+    }
+
     /// The APIs of an account in a region, in order of id.
     #[must_use]
     pub fn apis(&self, account: &AccountId, region: &Region) -> Vec<ApiId> {
