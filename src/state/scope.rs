@@ -26,6 +26,11 @@ impl Scope {
         Self(format!("{account}/{region}/{api}").into())
     }
 
+    /// Where an API with this id is, or would be, in a region's order.
+    pub(super) fn below(region: &Self, api: &str) -> Self {
+        Self(format!("{region}{api}").into())
+    }
+
     /// Takes text that was a scope before.
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {

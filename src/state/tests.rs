@@ -214,3 +214,23 @@ fn what_lacks_a_frozen_row_or_has_an_unknown_key_is_not_loaded() {
         assert!(loader.load(key, b"").is_err(), "{key:?}");
     }
 }
+
+#[test]
+fn a_page_of_apis_begins_after_the_last_one_seen() {
+    let mut world = World::default();
+    let (account, here) = (AccountId::from("000000000000"), Region::from("eu-west-1"));
+    let mut ops = Ops::new();
+    for region in ["eu-west-1", "eu-west-10", "eu-west"] {
+        ops.put(&Scope::region(&account, &Region::from(region)), "x", &counter(1));
+        for api in ["aa", "bb", "cc"] {
+            ops.put(&Scope::api(&account, &Region::from(region), &ApiId::from(api)), "x", &counter(1));
+        }
+    }
+    world.advance(1, &ops.0);
+    let after = |id: &str| world.apis_after(&account, &here, id).map(|id| id.to_string()).collect::<Vec<_>>();
+    assert_eq!(after(""), ["aa", "bb", "cc"]);
+    assert_eq!(after("aa"), ["bb", "cc"]);
+    assert_eq!(after("ab"), ["bb", "cc"]);
+    assert_eq!(after("cc"), Vec::<String>::new());
+    assert_eq!(world.apis(&account, &here).len(), 3);
+}
