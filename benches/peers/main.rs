@@ -13,7 +13,10 @@
 mod nodes;
 
 mod admin;
+mod caller;
+mod documents;
 mod gateway;
+mod large;
 mod load;
 mod peers;
 mod process;

@@ -10,7 +10,8 @@ pub trait Machine: Send + Sync + 'static {
     /// Forgets everything (readers still see what was published last).
     fn reset(&mut self);
 
-    /// Takes back one key and value that [`Machine::apply`] once wrote.
+    /// Takes back one key and value that [`Machine::apply`] once wrote, in the order of keys after a reset. The next
+    /// [`Machine::publish`] ends the load.
     ///
     /// # Errors
     /// When they cannot have come from it: the store is damaged.

@@ -4,7 +4,7 @@
 //! (foundations §1.8). Parts of one Change follow each other; whatever else comes in between makes them void.
 
 use super::machine::{Machine, Pinned, Write};
-use crate::state::{Change, MAX_CHANGE_BYTES, World, decode_change, encode_change};
+use crate::state::{Change, Loader, MAX_CHANGE_BYTES, World, decode_change, encode_change};
 use arc_swap::ArcSwap;
 use bytes::{BufMut, Bytes, BytesMut};
 use std::sync::Arc;
@@ -98,6 +98,8 @@ pub(crate) fn entries_of(change: &Change) -> Result<Vec<Bytes>, u64> {
 /// Applies Changes and publishes the World.
 pub(crate) struct WorldMachine {
     world: World,
+    /// What replaces the World once it is loaded.
+    loading: Option<Loader>,
     parts: Vec<Vec<u8>>,
     cell: Arc<ArcSwap<World>>,
     applied: watch::Sender<u64>,
@@ -106,7 +108,7 @@ pub(crate) struct WorldMachine {
 impl WorldMachine {
     /// A machine that publishes into `cell` and tells the index.
     pub(crate) fn new(cell: Arc<ArcSwap<World>>, applied: watch::Sender<u64>) -> Self {
-        Self { world: World::default(), parts: Vec::new(), cell, applied }
+        Self { world: World::default(), loading: None, parts: Vec::new(), cell, applied }
     }
 
     fn change(&mut self, change: &[u8], out: &mut Vec<Write>) -> Outcome {
@@ -114,6 +116,13 @@ impl WorldMachine {
         match self.world.apply(&change, out) {
             Ok(seq) => Outcome::Applied(seq),
             Err(refused) => Outcome::WrongPrev(refused.seq),
+        }
+    }
+
+    /// Ends a load.
+    fn settle(&mut self) {
+        if let Some(loader) = self.loading.take() {
+            self.world = loader.finish();
         }
     }
 
@@ -159,6 +168,7 @@ fn part_key(number: u32) -> Vec<u8> {
 impl Machine for WorldMachine {
     fn reset(&mut self) {
         self.world = World::default();
+        self.loading = None;
         self.parts.clear();
     }
 
@@ -168,10 +178,11 @@ impl Machine for WorldMachine {
             self.parts.push(value.to_vec());
             return Ok(());
         }
-        self.world.load(key, value).map_err(|cause| cause.to_string())
+        self.loading.get_or_insert_default().load(key, value).map_err(|cause| cause.to_string())
     }
 
     fn apply(&mut self, _index: u64, entry: &[u8], out: &mut Vec<Write>) -> Vec<u8> {
+        self.settle();
         let outcome = match entry.split_first_chunk::<2>() {
             Some((&[FORMAT, WHOLE], change)) => {
                 self.drop_parts(out);
@@ -185,6 +196,7 @@ impl Machine for WorldMachine {
     }
 
     fn publish(&mut self) {
+        self.settle();
         self.cell.store(Arc::new(self.world.clone()));
         let seq = self.world.seq();
         self.applied.send_if_modified(|applied| std::mem::replace(applied, seq) != seq);

@@ -19,12 +19,19 @@ pub struct Page<T> {
     pub position: Option<String>,
 }
 
-/// Cuts the page that the call's `limit` and `position` ask for out of rows in key order.
+/// What a call asks to see of a list.
+#[derive(Debug)]
+pub struct Asked {
+    limit: usize,
+    after: Option<String>,
+}
+
+/// The call's `limit` and `position`.
 ///
 /// A limit of nothing, or none that makes sense, is the default, as API Gateway tolerates it.
 /// # Errors
 /// BadRequest for a position that we did not give.
-pub fn cut<T>(call: &Call, rows: Vec<(String, T)>) -> Result<Page<T>, Fault> {
+pub fn asked(call: &Call) -> Result<Asked, Fault> {
     let asked = call.number("limit").and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0);
     let limit = asked.unwrap_or(DEFAULT).min(MOST);
     let after = match call.text("position").filter(|p| !p.is_empty()) {
@@ -35,11 +42,32 @@ pub fn cut<T>(call: &Call, rows: Vec<(String, T)>) -> Result<Page<T>, Fault> {
         }
         None => None,
     };
-    let mut rest = rows.into_iter().filter(|(key, _)| after.as_ref().is_none_or(|after| key > after));
-    let rows: Vec<_> = rest.by_ref().take(limit).collect();
-    let more = rest.next().is_some();
-    let position = rows.last().filter(|_| more).map(|(key, _)| URL_SAFE_NO_PAD.encode(key));
-    Ok(Page { rows, position })
+    Ok(Asked { limit, after })
+}
+
+impl Asked {
+    /// The key that the page comes after; empty for the first page.
+    #[must_use]
+    pub fn after(&self) -> &str {
+        self.after.as_deref().unwrap_or_default()
+    }
+
+    /// Cuts the page out of rows in key order, of which no more than the page is taken.
+    pub fn cut<T>(&self, rows: impl IntoIterator<Item = (String, T)>) -> Page<T> {
+        let mut rest = rows.into_iter().filter(|(key, _)| self.after.as_ref().is_none_or(|after| key > after));
+        let rows: Vec<_> = rest.by_ref().take(self.limit).collect();
+        let more = rest.next().is_some();
+        let position = rows.last().filter(|_| more).map(|(key, _)| URL_SAFE_NO_PAD.encode(key));
+        Page { rows, position }
+    }
+}
+
+/// Cuts the page that a call asks for out of rows in key order.
+///
+/// # Errors
+/// BadRequest for a position that we did not give.
+pub fn cut<T>(call: &Call, rows: Vec<(String, T)>) -> Result<Page<T>, Fault> {
+    Ok(asked(call)?.cut(rows))
 }
 
 impl<T> Page<T> {

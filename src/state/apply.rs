@@ -65,12 +65,7 @@ impl World {
         for key in keys {
             self.remove(scope, &key, out);
         }
-        let deployments: Vec<Box<str>> = self
-            .frozen
-            .range((scope.clone(), "".into())..)
-            .take_while(|((of, _), _)| of == scope)
-            .map(|((_, deployment), _)| deployment.clone())
-            .collect();
+        let deployments: Vec<Box<str>> = self.frozen_of(scope).map(|(deployment, _)| deployment.into()).collect();
         for deployment in deployments {
             self.thaw(scope, &deployment, out);
         }

@@ -12,6 +12,7 @@ mod apply;
 mod change;
 mod disk;
 mod key;
+mod load;
 mod row;
 mod scope;
 mod tree;
@@ -20,8 +21,9 @@ mod world;
 
 pub use apply::ApplyError;
 pub use change::{Change, Op, Ops};
-pub use disk::{LoadError, Write};
+pub use disk::Write;
 pub use key::Key;
+pub use load::{LoadError, Loader};
 pub use row::{Row, RowError};
 pub use scope::Scope;
 pub use tree::Tree;

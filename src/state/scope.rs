@@ -26,11 +26,21 @@ impl Scope {
         Self(format!("{account}/{region}/{api}").into())
     }
 
+    /// Where an API with this id is, or would be, in a region's order.
+    pub(super) fn below(region: &Self, api: &str) -> Self {
+        Self(format!("{region}{api}").into())
+    }
+
     /// Takes text that was a scope before.
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
         let whole = text.is_empty() || text.bytes().filter(|b| *b == b'/').count() == 2;
         (whole && !text.contains('\0')).then(|| Self(text.into()))
+    }
+
+    /// The same from bytes.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Self::from_text(std::str::from_utf8(bytes).ok()?)
     }
 
     /// The scope as stored.

@@ -1,6 +1,6 @@
 //! What a World must keep true, whatever Changes come.
 
-use super::{Change, Ops, Scope, World, Write, decode_change, encode_change};
+use super::{Change, Loader, Ops, Scope, World, Write, decode_change, encode_change};
 use crate::catalog::{AccountId, ApiId, Noun, Region, Table, cluster::Sequence};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -31,6 +31,14 @@ fn step(world: &mut World, disk: &mut BTreeMap<Vec<u8>, Vec<u8>>, ops: Ops) {
         };
     }
     assert_eq!(&world.dump().collect::<BTreeMap<_, _>>(), disk, "the disk holds what the World holds");
+}
+
+fn loaded(disk: &BTreeMap<Vec<u8>, Vec<u8>>) -> World {
+    let mut loader = Loader::default();
+    for (key, value) in disk {
+        loader.load(key, value).unwrap();
+    }
+    loader.finish()
 }
 
 fn counter(last: u64) -> Sequence {
@@ -79,10 +87,7 @@ fn disk_and_world_stay_equal_through_freeze_thaw_and_drop_and_load_gives_the_wor
     assert_ne!(world.frozen(&scope, "d2").unwrap().digest(), frozen.digest());
     assert_eq!(disk.keys().filter(|key| key[0] == b'b').count(), 3, "rows that two deployments share are kept once");
 
-    let mut loaded = World::default();
-    for (key, value) in &disk {
-        loaded.load(key, value).unwrap();
-    }
+    let mut loaded = loaded(&disk);
     assert_eq!(loaded.dump().collect::<Vec<_>>(), world.dump().collect::<Vec<_>>());
     assert_eq!(loaded.api_scope("abcdefghij"), Some(scope.clone()));
 
@@ -153,4 +158,79 @@ fn a_damaged_change_is_refused_and_its_bytes_never_change() {
         assert!(decode_change(&bytes[..cut]).is_err());
     }
     assert!(decode_change(&[2, 0, 0, 0]).is_err());
+}
+
+#[test]
+fn a_loaded_world_keeps_rows_that_drafts_and_deployments_share_once_in_memory() {
+    let (mut world, mut disk) = (World::default(), BTreeMap::new());
+    let scopes: Vec<Scope> = ["aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc"].map(api_scope).into();
+    let row = |byte: u8| super::Row::from_bytes(&[1, byte]);
+    let put = |scope: &Scope, id: &str, byte: u8| super::Op::Put {
+        scope: scope.clone(),
+        table: Table::Resource.number(),
+        id: id.into(),
+        row: row(byte),
+    };
+    for (number, scope) in (0_u8..).zip(&scopes) {
+        let mut ops = Ops::new();
+        ops.0.extend((0..40).map(|n| put(scope, &format!("r{n:02}"), 10 * number + n % 7)));
+        ops.freeze(scope, "d1");
+        ops.0.push(put(scope, "r00", 200));
+        ops.freeze(scope, "d2");
+        ops.0.push(put(scope, "r01", 201));
+        step(&mut world, &mut disk, ops);
+    }
+    let loaded = loaded(&disk);
+    assert_eq!(loaded.dump().collect::<Vec<_>>(), world.dump().collect::<Vec<_>>());
+    for scope in &scopes {
+        let (draft, old, new) =
+            (loaded.tree(scope), loaded.frozen(scope, "d1").unwrap(), loaded.frozen(scope, "d2").unwrap());
+        let at = |tree: &super::Tree, id: &str| tree.row(Table::Resource, id).unwrap().bytes().as_ptr();
+        assert_eq!(at(&draft, "r02"), at(&old, "r02"), "unchanged since both");
+        assert_eq!(at(&draft, "r00"), at(&new, "r00"), "unchanged since the second");
+        assert_ne!(at(&draft, "r00"), at(&old, "r00"));
+        assert_eq!(draft.row(Table::Resource, "r01"), Some(&row(201)), "never frozen");
+    }
+}
+
+#[test]
+fn what_lacks_a_frozen_row_or_has_an_unknown_key_is_not_loaded() {
+    let (mut world, mut disk) = (World::default(), BTreeMap::new());
+    let mut ops = Ops::new();
+    ops.put(&api_scope("abcdefghij"), "x", &counter(1));
+    ops.0.push(super::Op::Put {
+        scope: api_scope("abcdefghij"),
+        table: 2,
+        id: "r1".into(),
+        row: super::Row::from_bytes(&[1]),
+    });
+    ops.freeze(&api_scope("abcdefghij"), "d1");
+    step(&mut world, &mut disk, ops);
+    disk.retain(|key, _| key[0] != b'b');
+    let mut loader = Loader::default();
+    let refused = disk.iter().find_map(|(key, value)| loader.load(key, value).err()).expect("a refusal");
+    assert_eq!(refused.to_string(), "deployment d1 lacks a row that its manifest names: the file is damaged");
+    for key in [b"".as_slice(), b"x", b"r", b"rno scope\0k", b"f\0\xff"] {
+        assert!(loader.load(key, b"").is_err(), "{key:?}");
+    }
+}
+
+#[test]
+fn a_page_of_apis_begins_after_the_last_one_seen() {
+    let mut world = World::default();
+    let (account, here) = (AccountId::from("000000000000"), Region::from("eu-west-1"));
+    let mut ops = Ops::new();
+    for region in ["eu-west-1", "eu-west-10", "eu-west"] {
+        ops.put(&Scope::region(&account, &Region::from(region)), "x", &counter(1));
+        for api in ["aa", "bb", "cc"] {
+            ops.put(&Scope::api(&account, &Region::from(region), &ApiId::from(api)), "x", &counter(1));
+        }
+    }
+    world.advance(1, &ops.0);
+    let after = |id: &str| world.apis_after(&account, &here, id).map(|id| id.to_string()).collect::<Vec<_>>();
+    assert_eq!(after(""), ["aa", "bb", "cc"]);
+    assert_eq!(after("aa"), ["bb", "cc"]);
+    assert_eq!(after("ab"), ["bb", "cc"]);
+    assert_eq!(after("cc"), Vec::<String>::new());
+    assert_eq!(world.apis(&account, &here).len(), 3);
 }

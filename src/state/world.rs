@@ -4,6 +4,7 @@ use super::{Key, Op, Row, RowError, Scope, Tree};
 use crate::catalog::{AccountId, ApiId, Noun, Region, Table};
 use imbl::OrdMap;
 use serde::Deserialize;
+use std::ops::Bound;
 
 /// All rows at one moment. A clone is a pointer; readers keep theirs while others change.
 #[derive(Debug, Clone, Default)]
@@ -65,16 +66,27 @@ impl World {
         self.frozen.get(&(scope.clone(), deployment.into())).cloned()
     }
 
+    /// What the deployments of an API froze, by deployment id.
+    pub(super) fn frozen_of(&self, scope: &Scope) -> impl Iterator<Item = (&str, &Tree)> {
+        let of_scope = self.frozen.range((scope.clone(), "".into())..).take_while(move |((of, _), _)| of == scope);
+        of_scope.map(|((_, deployment), tree)| (deployment.as_ref(), tree))
+    }
+
     /// The APIs of an account in a region, in order of id.
     #[must_use]
     pub fn apis(&self, account: &AccountId, region: &Region) -> Vec<ApiId> {
+        self.apis_after(account, region, "").collect()
+    }
+
+    /// The same, those alone whose id is greater than `after`.
+    pub fn apis_after(&self, account: &AccountId, region: &Region, after: &str) -> impl Iterator<Item = ApiId> {
         let region = Scope::region(account, region);
+        let first = Scope::below(&region, after);
         self.scopes
-            .range(region.clone()..)
+            .range((Bound::Excluded(first), Bound::Unbounded))
             .map(|(scope, _)| scope)
-            .take_while(|scope| scope.as_str().starts_with(region.as_str()))
+            .take_while(move |scope| scope.as_str().starts_with(region.as_str()))
             .filter_map(Scope::api_id)
-            .collect()
     }
 
     /// Where the API with this id lives.

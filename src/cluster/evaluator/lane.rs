@@ -295,6 +295,18 @@ impl<C: Types> Lane<C> {
         for (ask, verdict) in std::iter::once((flight.ask, flight.verdict)).chain(flight.looks) {
             drop(ask.answer.send(verdict));
         }
+        if self.flights.is_empty() {
+            self.share();
+        }
+    }
+
+    /// With nothing on its way the tip is what is applied. Both were made by themselves: from here on they are one in
+    /// memory, too.
+    fn share(&mut self) {
+        let applied = self.evaluator.world.load();
+        if applied.seq() == self.tip.seq() {
+            self.tip = World::clone(&applied);
+        }
     }
 
     /// A Change was refused, which only a mistake of ours can cause: everything on its way is waited for, applied becomes

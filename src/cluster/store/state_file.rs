@@ -7,7 +7,7 @@ use super::state::{SharedMachine, StateBatch, StateDisk};
 use super::wire;
 use crate::cluster::machine::{Machine, Pinned};
 use crate::cluster::types::{Index, SnapshotMeta, StoredMembers};
-use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 use std::{
     fs::{self, File},
     io::{self, BufWriter, Write as _},
@@ -15,7 +15,7 @@ use std::{
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+        mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -31,6 +31,9 @@ const DURABLE_EVERY: Duration = Duration::from_secs(1);
 const DURABLE_BYTES: usize = 16 << 20;
 /// Applying waits where more than this has queued, bytes.
 const QUEUE_BYTES: usize = 64 << 20;
+/// Pairs are read from the file in chunks of so many bytes, so many chunks ahead.
+const CHUNK_BYTES: usize = 1 << 20;
+const READ_AHEAD: usize = 4;
 /// Snapshots that are kept: the newest, and the one before it for those who are still reading it.
 const SNAPSHOTS_KEPT: usize = 1;
 
@@ -187,21 +190,35 @@ fn open_database(path: &Path) -> io::Result<Database> {
     let mut builder = redb::Builder::new();
     builder.set_cache_size(CACHE_BYTES);
     let database = builder.create(path).map_err(io_error)?;
-    let transaction = database.begin_write().map_err(io_error)?;
+    let transaction = begin_durable(&database)?;
     transaction.open_table(PAIRS).map_err(io_error)?;
     transaction.open_table(FACTS).map_err(io_error)?;
     transaction.commit().map_err(io_error)?;
     Ok(database)
 }
 
+/// A transaction after which a crash needs no walk through the whole file: which pages are in use is written with it.
+fn begin_durable(database: &Database) -> io::Result<WriteTransaction> {
+    let mut transaction = database.begin_write().map_err(io_error)?;
+    transaction.set_quick_repair(true);
+    Ok(transaction)
+}
+
 fn load(database: &Database, machine: &mut dyn Machine) -> io::Result<StateStart> {
     let transaction = database.begin_read().map_err(io_error)?;
     let pairs = transaction.open_table(PAIRS).map_err(io_error)?;
     machine.reset();
-    for pair in pairs.iter().map_err(io_error)? {
-        let (key, value) = pair.map_err(io_error)?;
-        machine.load(key.value(), value.value()).map_err(io::Error::other)?;
-    }
+    std::thread::scope(|scope| {
+        // The file is read on a thread of its own: reading and taking in cost about the same.
+        let (sender, chunks) = sync_channel(READ_AHEAD);
+        let reader = scope.spawn(|| read_chunks(&pairs, sender));
+        for chunk in chunks {
+            for (key, value) in chunk.pairs() {
+                machine.load(key, value).map_err(io::Error::other)?;
+            }
+        }
+        reader.join().unwrap_or_else(|_| Err(io::Error::other("the state's reader panicked")))
+    })?;
     let facts = transaction.open_table(FACTS).map_err(io_error)?;
     let fact = |name: &str| -> io::Result<Option<Vec<u8>>> {
         Ok(facts.get(name).map_err(io_error)?.map(|bytes| bytes.value().to_vec()))
@@ -209,6 +226,41 @@ fn load(database: &Database, machine: &mut dyn Machine) -> io::Result<StateStart
     let applied = fact(APPLIED)?.map(|bytes| wire::decode_index(&bytes)).transpose()?;
     let members = fact(MEMBERS)?.map(|bytes| wire::decode_members(&bytes)).transpose()?.unwrap_or_default();
     Ok(StateStart { applied, members })
+}
+
+/// Keys and values beside each other, and where each ends.
+#[derive(Default)]
+struct Chunk {
+    bytes: Vec<u8>,
+    ends: Vec<(usize, usize)>,
+}
+
+impl Chunk {
+    fn push(&mut self, key: &[u8], value: &[u8]) {
+        self.bytes.extend_from_slice(key);
+        let middle = self.bytes.len();
+        self.bytes.extend_from_slice(value);
+        self.ends.push((middle, self.bytes.len()));
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let starts = std::iter::once(0).chain(self.ends.iter().map(|(_, end)| *end));
+        starts.zip(&self.ends).map(|(start, (middle, end))| (&self.bytes[start..*middle], &self.bytes[*middle..*end]))
+    }
+}
+
+/// Sends every pair, in order; stops early when nobody takes them any more.
+fn read_chunks(pairs: &impl ReadableTable<&'static [u8], &'static [u8]>, sender: SyncSender<Chunk>) -> io::Result<()> {
+    let mut chunk = Chunk::default();
+    for pair in pairs.iter().map_err(io_error)? {
+        let (key, value) = pair.map_err(io_error)?;
+        chunk.push(key.value(), value.value());
+        if chunk.bytes.len() >= CHUNK_BYTES && sender.send(std::mem::take(&mut chunk)).is_err() {
+            return Ok(());
+        }
+    }
+    drop(sender.send(chunk));
+    Ok(())
 }
 
 struct Writer {
@@ -305,7 +357,7 @@ impl Writer {
     fn make_durable(&mut self) -> io::Result<()> {
         if self.dirty_since.is_some() {
             // An empty durable transaction makes all before it durable.
-            self.database.begin_write().map_err(io_error)?.commit().map_err(io_error)?;
+            begin_durable(&self.database)?.commit().map_err(io_error)?;
             self.dirty_since = None;
             self.dirty_bytes = 0;
         }
@@ -350,7 +402,7 @@ fn fill(database: &Database, meta: &SnapshotMeta, reader: SnapshotReader) -> io:
         }
         transaction.commit().map_err(io_error)?;
     }
-    let transaction = database.begin_write().map_err(io_error)?;
+    let transaction = begin_durable(database)?;
     {
         let mut facts = transaction.open_table(FACTS).map_err(io_error)?;
         if let Some(last) = &meta.last_log_id {

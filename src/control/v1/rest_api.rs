@@ -378,8 +378,9 @@ fn get(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
 
 fn list(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let call = scene.call;
-    let ids = scene.world.apis(&call.account, &call.region);
-    let page = page::cut(call, ids.into_iter().map(|id| (id.to_string(), ())).collect())?;
+    let asked = page::asked(call)?;
+    let ids = scene.world.apis_after(&call.account, &call.region, asked.after());
+    let page = asked.cut(ids.map(|id| (id.to_string(), ())));
     let mut rows = Vec::new();
     for (id, ()) in page.rows {
         rows.extend(scene.world.get::<RestApi>(&call.scope_of(&id), &id)?.map(|api| (id, api)));
