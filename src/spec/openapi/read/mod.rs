@@ -29,7 +29,7 @@ const MOST_HOPS: usize = 16;
 
 /// How many values may be read that stand elsewhere: what references lead to, and what the file says once for all of its
 /// operations. Each of them is read as often as it is named.
-const MOST_REPEATED: usize = 2 * MOST_VALUES;
+const MOST_REPEATED: usize = MOST_VALUES;
 
 /// A file being read.
 struct Reader<'a> {

@@ -207,13 +207,22 @@ impl<'a> Reader<'a> {
             (None, Some(_)) => root.texts_of(key),
             _ => node.texts_of(key),
         };
-        listed.filter(|types| !types.is_empty()).unwrap_or_else(|| vec!["application/json".to_owned()])
+        let (types, odd): (Vec<_>, Vec<_>) = listed.unwrap_or_default().into_iter().partition(|kind| is_media(kind));
+        let place = node.get(key).or_else(|| root.get(key)).map(|listed| listed.at);
+        for (kind, at) in odd.iter().zip(place.iter().cycle()) {
+            self.findings.warn(at, format!("{} is no media type: it is left out", shown(kind)));
+        }
+        if types.is_empty() { vec!["application/json".to_owned()] } else { types }
     }
 
     /// The models of a `content` object, by media type.
     pub(super) fn content(&mut self, node: &Node<'a>) -> Vec<(String, String)> {
         let mut models = Vec::new();
         for (kind, media) in node.get("content").iter().flat_map(|content| content.members().collect::<Vec<_>>()) {
+            if !is_media(kind) {
+                self.findings.warn(&media.at, format!("{} is no media type: it is left out", shown(kind)));
+                continue;
+            }
             self.keywords(&media, &["schema"], &["example", "examples", "encoding"]);
             if let Some(model) = media.get("schema").and_then(|schema| self.body_model(&schema)) {
                 models.push((kind.to_owned(), model));
@@ -242,4 +251,9 @@ impl<'a> Reader<'a> {
         }
         texts
     }
+}
+
+/// Whether a word can be said to be a media type: what is not would be in no list of an export.
+fn is_media(word: &str) -> bool {
+    word.contains('/')
 }
