@@ -95,8 +95,9 @@ fn what_is_exported_is_what_is_deployed() {
     deploy(&bench, &api);
     assert_eq!(export(&bench, &api, "oas30", "application/json", ALL).ok(200)["info"]["title"], "Shop");
     // What is not built says so, instead of being left out.
-    let postman = export(&bench, &api, "oas30", "application/json", "?extensions=integrations,postman").ok(501);
-    assert_eq!(postman["message"], "Meridian does not implement GetExport with the extension postman yet");
+    let postman = export(&bench, &api, "oas30", "application/json", "?extensions=integrations,postman").refusal();
+    let text = "Meridian does not implement GetExport with the extension postman yet";
+    assert_eq!(postman, (501, "NotImplementedException".to_owned(), text.to_owned()));
 }
 
 #[test]
