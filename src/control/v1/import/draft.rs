@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::v1::{
-    Authorizer, DocumentationPart, DocumentationPartLocation, GatewayResponse, Method, Model, RequestValidator, Resource,
+    Authorizer, DocumentationPart, DocumentationPartLocation, GatewayResponse, Method, Model, RequestValidator,
+    Resource,
 };
 use crate::catalog::{Mint, Noun};
 use crate::control::Fault;
