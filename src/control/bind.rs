@@ -240,10 +240,8 @@ fn check_text(text: &str, shape: &Shape, path: &str, errors: &mut Errors) {
     let mut refuse = |constraint: &str| errors.add(&format!("'{text}'"), path, constraint);
     match shape {
         Shape::Enum(set) if !set.contains(&text) => refuse(&enum_text(set)),
-        Shape::Pattern(pattern) => {
-            if !PATTERNS.get(pattern).is_some_and(|whole| whole.is_match(text)) {
-                refuse(&format!("Member must satisfy regular expression pattern: {pattern}"));
-            }
+        Shape::Pattern(pattern) if !PATTERNS.get(pattern).is_some_and(|whole| whole.is_match(text)) => {
+            refuse(&format!("Member must satisfy regular expression pattern: {pattern}"));
         }
         Shape::Sized(least, most) => {
             let length = text.chars().count();
