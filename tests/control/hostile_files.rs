@@ -205,7 +205,7 @@ fn stands(file: &str) -> Result<(), TestCaseError> {
         prop_assert_eq!(whole(&bench, &api), before);
         return Ok(());
     }
-    rests(&bench, &api, if file.len() % 2 == 0 { "swagger" } else { "oas30" })
+    rests(&bench, &api, if file.len().is_multiple_of(2) { "swagger" } else { "oas30" })
 }
 
 /// What a stage of the API exports is taken back without a warning, and exported again as it was.
