@@ -1,5 +1,8 @@
 //! Bind: path, query, headers and body become arguments, checked against AWS's model in AWS's words.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use http::HeaderMap;
 use regex::Regex;
@@ -45,22 +48,38 @@ pub fn bind(route: &Route, query: &Query, headers: &HeaderMap, body: &Bytes) -> 
         }
         keep(&mut input, member, value, member.name, &mut errors);
     }
-    if errors.0.is_empty() { Ok((input, payload)) } else { Err(Fault::validation(&errors.0)) }
+    if errors.count == 0 { Ok((input, payload)) } else { Err(Fault::validation(errors.count, &errors.told)) }
 }
+
+/// Most errors that one refusal tells of: all are counted.
+const MOST_TOLD: usize = 100;
 
 /// What is wrong so far.
 #[derive(Default)]
-struct Errors(Vec<String>);
+struct Errors {
+    count: usize,
+    told: Vec<String>,
+}
 
 impl Errors {
     /// What is shown of a value that nobody would read to its end.
     const SHOWN: usize = 1_024;
 
     fn add(&mut self, value: &str, path: &str, constraint: &str) {
-        let value = value.char_indices().nth(Self::SHOWN).map_or(value, |(end, _)| &value[..end]);
-        self.0.push(format!("Value {value} at '{path}' failed to satisfy constraint: {constraint}"));
+        self.count += 1;
+        if self.told.len() < MOST_TOLD {
+            let value = value.char_indices().nth(Self::SHOWN).map_or(value, |(end, _)| &value[..end]);
+            self.told.push(format!("Value {value} at '{path}' failed to satisfy constraint: {constraint}"));
+        }
     }
 }
+
+/// The patterns of the table, compiled once.
+static PATTERNS: LazyLock<BTreeMap<&'static str, Regex>> = LazyLock::new(|| {
+    let patterns =
+        SHAPES.iter().filter_map(|shape| if let Shape::Pattern(pattern) = shape { Some(*pattern) } else { None });
+    patterns.filter_map(|pattern| Some((pattern, Regex::new(&format!("^(?:{pattern})$")).ok()?))).collect()
+});
 
 fn keep(input: &mut Map<String, Value>, member: &Member, value: Option<Value>, path: &str, errors: &mut Errors) {
     match value {
@@ -222,21 +241,18 @@ fn range(n: i64, least: i64, most: i64, path: &str, errors: &mut Errors) {
 }
 
 fn check_text(text: &str, shape: &Shape, path: &str, errors: &mut Errors) {
-    let shown = format!("'{text}'");
+    let mut refuse = |constraint: &str| errors.add(&format!("'{text}'"), path, constraint);
     match shape {
-        Shape::Enum(set) if !set.contains(&text) => errors.add(&shown, path, &enum_text(set)),
-        Shape::Pattern(pattern) => {
-            let whole = Regex::new(&format!("^(?:{pattern})$"));
-            if !whole.is_ok_and(|r| r.is_match(text)) {
-                errors.add(&shown, path, &format!("Member must satisfy regular expression pattern: {pattern}"));
-            }
+        Shape::Enum(set) if !set.contains(&text) => refuse(&enum_text(set)),
+        Shape::Pattern(pattern) if !PATTERNS.get(pattern).is_some_and(|whole| whole.is_match(text)) => {
+            refuse(&format!("Member must satisfy regular expression pattern: {pattern}"));
         }
         Shape::Sized(least, most) => {
             let length = text.chars().count();
             if length < *least as usize {
-                errors.add(&shown, path, &format!("Member must have length greater than or equal to {least}"));
+                refuse(&format!("Member must have length greater than or equal to {least}"));
             } else if length > *most as usize {
-                errors.add(&shown, path, &format!("Member must have length less than or equal to {most}"));
+                refuse(&format!("Member must have length less than or equal to {most}"));
             }
         }
         _ => {}

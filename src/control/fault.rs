@@ -46,10 +46,10 @@ impl Fault {
         Fault::new("LimitExceededException", 429, message)
     }
 
-    /// 400 ValidationException over what [`super::bind`] found.
-    pub fn validation(errors: &[String]) -> Fault {
-        let noun = if errors.len() == 1 { "error" } else { "errors" };
-        let text = format!("{} validation {noun} detected: {}", errors.len(), errors.join("; "));
+    /// 400 ValidationException over what [`super::bind`] found: how many errors, and the first of them.
+    pub fn validation(count: usize, told: &[String]) -> Fault {
+        let noun = if count == 1 { "error" } else { "errors" };
+        let text = format!("{count} validation {noun} detected: {}", told.join("; "));
         Fault::new("ValidationException", 400, text)
     }
 

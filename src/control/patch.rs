@@ -117,7 +117,7 @@ impl<T> Rules<T> {
     /// # Errors
     /// What every step was refused for, as [`together`] puts it.
     pub fn apply(&self, noun: &mut T, scene: &Scene<'_>) -> Result<(), Fault> {
-        together(steps(scene.call).into_iter().map(|step| self.one(noun, step, scene)))
+        together(steps(scene.call)?.into_iter().map(|step| self.one(noun, step, scene)))
     }
 
     fn one(&self, noun: &mut T, mut step: Step, scene: &Scene<'_>) -> Result<(), Fault> {
@@ -134,7 +134,8 @@ impl<T> Rules<T> {
     }
 
     fn rule(&self, step: &mut Step) -> Result<Option<&'static Rule<T>>, Fault> {
-        let parts = step.segments();
+        // A pointer begins with a slash (RFC 6901).
+        let parts = if step.path.starts_with('/') { step.segments() } else { Vec::new() };
         for rule in self.rules {
             if let Some(keys) = fit(rule.path, &parts) {
                 step.keys = keys;
@@ -201,11 +202,21 @@ pub fn bad_op(ops: &[Op]) -> Fault {
     Fault::bad_request(format!("Invalid patch operation specified. Must be one of: [{}]", words.join(", ")))
 }
 
+/// Most operations of one PATCH: each may look through what the ones before it made.
+pub const MOST_STEPS: usize = 2_000;
+
 /// The call's patch operations. A path that is missing is `null`, as API Gateway prints it.
-pub fn steps(call: &Call) -> Vec<Step> {
+///
+/// # Errors
+/// BadRequest for more than [`MOST_STEPS`].
+pub fn steps(call: &Call) -> Result<Vec<Step>, Fault> {
     let text = |v: &Value, name: &str| v.get(name).and_then(Value::as_str).map(str::to_owned);
-    let list = call.list("patchOperations").unwrap_or_default().iter();
-    list.map(|v| {
+    let list = call.list("patchOperations").unwrap_or_default();
+    if list.len() > MOST_STEPS {
+        let text = format!("patchOperations has {} members, at most {MOST_STEPS} are applied at once", list.len());
+        return Err(Fault::bad_request(text));
+    }
+    let steps = list.iter().map(|v| {
         let word = text(v, "op");
         Step {
             op: Op::ALL.into_iter().find(|op| Some(op.word()) == word.as_deref()).unwrap_or(Op::Test),
@@ -214,8 +225,8 @@ pub fn steps(call: &Call) -> Vec<Step> {
             value: text(v, "value"),
             from: text(v, "from"),
         }
-    })
-    .collect()
+    });
+    Ok(steps.collect())
 }
 
 /// A JSON pointer's segments, decoded: `~1` is a slash, `~0` a tilde.

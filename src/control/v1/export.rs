@@ -87,6 +87,7 @@ fn document(tree: &Tree, live: RestApi) -> Result<Document, Fault> {
     let names: BTreeMap<&String, &String> = authorizers.iter().map(|(id, row)| (id, &row.name)).collect();
     let rule_names: BTreeMap<&String, String> = validators.iter().map(|(id, row)| (id, named(id, row))).collect();
     let mut models: Vec<Model> = tree.list::<Model>("")?.into_iter().map(|(_, row)| row).collect();
+    let kinds = models.iter().map(|model| (model.name.clone(), is_json(&model.content_type))).collect();
     let mut paths = Vec::new();
     for (id, resource) in tree.list::<Resource>("")? {
         let mut path = Path { path: resource.path, ..Path::default() };
@@ -96,7 +97,7 @@ fn document(tree: &Tree, live: RestApi) -> Result<Document, Fault> {
             if let Some(integration) = &mut method.method_integration {
                 integration.cache_namespace.take_if(|namespace| *namespace == id);
             }
-            check_bodies(&path.path, &method, &models)?;
+            check_bodies(&path.path, &method, &kinds)?;
             path.methods.push(method);
         }
         paths.push(path);
@@ -141,10 +142,11 @@ fn is_json(content_type: &str) -> bool {
 }
 
 /// A body whose models are all of other media types cannot be said in OpenAPI.
-fn check_bodies(path: &str, method: &Method, models: &[Model]) -> Result<(), Fault> {
+/// `kinds`: whether a model is of JSON.
+fn check_bodies(path: &str, method: &Method, kinds: &BTreeMap<String, bool>) -> Result<(), Fault> {
     let bodies = method.method_responses.values().filter_map(|response| response.response_models.as_ref());
     for body in method.request_models.iter().chain(bodies).filter(|body| !body.is_empty()) {
-        let of_json = |name: &String| models.iter().find(|m| m.name == *name).is_none_or(|m| is_json(&m.content_type));
+        let of_json = |name: &String| kinds.get(name).is_none_or(|json| *json);
         if !body.values().any(of_json) {
             let text = format!("Only found non-JSON body models for {} {path}", method.http_method);
             return Err(Fault::bad_request(text));

@@ -83,7 +83,7 @@ fn ask_more(scene: &Scene<'_>) -> Result<UsageQuestion, Fault> {
         return Err(Fault::bad_request(format!("Usage Plan {} has no quota that could be extended", plan.id)));
     }
     let mut remaining = None;
-    for step in patch::steps(scene.call) {
+    for step in patch::steps(scene.call)? {
         remaining = Some(new_remaining(&step)?);
     }
     let remaining =

@@ -52,48 +52,58 @@ impl fmt::Display for Finding {
 
 /// Most findings that are kept: a file of nothing but mistakes must not make an answer larger than itself.
 pub const MOST_FINDINGS: usize = 5_000;
+/// Most text of findings that is kept, bytes: a place deep under long keys is long.
+const MOST_FINDING_BYTES: usize = 4 << 20;
+/// The longest part of a pointer that is shown, characters.
+const LONGEST_PART: usize = 256;
 
 /// Findings in the making, in the order they were made.
 #[derive(Debug, Clone, Default)]
 pub struct Findings {
     list: Vec<Finding>,
+    bytes: usize,
     /// A part that is read twice (once for its documentation) is found wrong once.
     seen: BTreeSet<(String, String)>,
 }
 
 impl Findings {
     /// Adds one; what the file asks for in vain.
-    pub fn add(&mut self, severity: Severity, pointer: &str, text: impl Into<String>) {
-        self.push(Finding { pointer: pointer.to_owned(), severity, text: text.into(), aws: false });
+    pub fn add(&mut self, severity: Severity, place: &(impl fmt::Display + ?Sized), text: impl Into<String>) {
+        self.push(severity, place, text.into(), false);
     }
 
-    fn push(&mut self, finding: Finding) {
+    /// The place becomes text only where it is kept.
+    fn push(&mut self, severity: Severity, place: &(impl fmt::Display + ?Sized), text: String, aws: bool) {
         // Errors decide: they find room longer.
-        let errors = finding.severity == Severity::Error && self.list.len() < 2 * MOST_FINDINGS;
-        let room = self.list.len() < MOST_FINDINGS || errors;
-        if room && self.seen.insert((finding.pointer.clone(), finding.text.clone())) {
+        let share = if severity == Severity::Error { 2 } else { 1 };
+        if self.list.len() >= share * MOST_FINDINGS || self.bytes >= share * MOST_FINDING_BYTES {
+            return;
+        }
+        let finding = Finding { pointer: place.to_string(), severity, text, aws };
+        if self.seen.insert((finding.pointer.clone(), finding.text.clone())) {
+            self.bytes += finding.pointer.len() + finding.text.len();
             self.list.push(finding);
         }
     }
 
     /// Adds one in AWS's own words.
-    pub fn aws(&mut self, severity: Severity, pointer: &str, text: impl Into<String>) {
-        self.push(Finding { pointer: pointer.to_owned(), severity, text: text.into(), aws: true });
+    pub fn aws(&mut self, severity: Severity, place: &(impl fmt::Display + ?Sized), text: impl Into<String>) {
+        self.push(severity, place, text.into(), true);
     }
 
     /// Adds an error.
-    pub fn error(&mut self, pointer: &str, text: impl Into<String>) {
-        self.add(Severity::Error, pointer, text);
+    pub fn error(&mut self, place: &(impl fmt::Display + ?Sized), text: impl Into<String>) {
+        self.add(Severity::Error, place, text);
     }
 
     /// Adds a warning.
-    pub fn warn(&mut self, pointer: &str, text: impl Into<String>) {
-        self.add(Severity::Warning, pointer, text);
+    pub fn warn(&mut self, place: &(impl fmt::Display + ?Sized), text: impl Into<String>) {
+        self.add(Severity::Warning, place, text);
     }
 
     /// Adds what has no effect.
-    pub fn ignored(&mut self, pointer: &str, text: impl Into<String>) {
-        self.add(Severity::Ignored, pointer, text);
+    pub fn ignored(&mut self, place: &(impl fmt::Display + ?Sized), text: impl Into<String>) {
+        self.add(Severity::Ignored, place, text);
     }
 
     /// All of them.
@@ -103,12 +113,15 @@ impl Findings {
     }
 }
 
-/// The JSON pointer (RFC 6901) of a path of keys.
+/// The JSON pointer (RFC 6901) of a path of keys; of a key longer than anybody reads, its beginning.
 pub(super) fn pointer<'a>(path: impl Iterator<Item = &'a str>) -> String {
     let mut text = String::new();
     for part in path {
         text.push('/');
-        text.push_str(&escape(part));
+        match part.char_indices().nth(LONGEST_PART) {
+            Some((end, _)) => text.extend([&escape(&part[..end]), "…"]),
+            None => text.push_str(&escape(part)),
+        }
     }
     text
 }

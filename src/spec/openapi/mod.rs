@@ -13,7 +13,7 @@ mod yaml;
 
 pub use document::{BasePath, Document, Path, ReadOptions, Reading};
 pub use finding::{Finding, Findings, MOST_FINDINGS, Severity};
-pub use parse::{MOST_BYTES, MOST_DEPTH, MOST_VALUES, ParseError, parse};
+pub use parse::{MOST_BYTES, MOST_COPIED_BYTES, MOST_DEPTH, MOST_VALUES, ParseError, parse};
 pub use read::read;
 pub use write::{Dialect, WriteOptions, write};
 pub use yaml::to_yaml;

@@ -1,24 +1,66 @@
 //! A value of the file and where it stands.
 
-use super::finding::escape;
+use super::finding::{pointer, unescape};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
+use std::fmt;
+use std::rc::Rc;
 
-/// A value with its JSON pointer.
+/// A value with its place.
 #[derive(Debug, Clone)]
 pub(super) struct Node<'a> {
     pub(super) value: &'a Value,
-    pub(super) at: String,
+    pub(super) at: Place<'a>,
+}
+
+/// Where a value stands: its key, and where that object or list stands. Text (a JSON pointer) only where somebody reads it:
+/// a key of megabytes must not be written once for each value below it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Place<'a>(Option<Rc<(Place<'a>, Key<'a>)>>);
+
+#[derive(Debug)]
+enum Key<'a> {
+    Name(&'a str),
+    /// A member that this program asked for by its name.
+    Known(String),
+    Index(usize),
+}
+
+impl<'a> Place<'a> {
+    /// The place that a JSON pointer without its first slash names.
+    pub(super) fn of(pointer: &'a str) -> Self {
+        pointer.split('/').fold(Self::default(), |above, key| above.below(Key::Known(unescape(key))))
+    }
+
+    fn below(&self, key: Key<'a>) -> Self {
+        Self(Some(Rc::new((self.clone(), key))))
+    }
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (mut keys, mut here) = (Vec::new(), self);
+        while let Some(step) = &here.0 {
+            keys.push(match &step.1 {
+                Key::Name(name) => Cow::Borrowed(*name),
+                Key::Known(name) => Cow::Borrowed(name.as_str()),
+                Key::Index(index) => Cow::Owned(index.to_string()),
+            });
+            here = &step.0;
+        }
+        f.write_str(&pointer(keys.iter().rev().map(AsRef::as_ref)))
+    }
 }
 
 impl<'a> Node<'a> {
     pub(super) fn root(value: &'a Value) -> Self {
-        Self { value, at: String::new() }
+        Self { value, at: Place::default() }
     }
 
     /// A member; null counts as absent.
     pub(super) fn get(&self, key: &str) -> Option<Self> {
         let value = self.value.get(key).filter(|value| !value.is_null())?;
-        Some(Self { value, at: format!("{}/{}", self.at, escape(key)) })
+        Some(Self { value, at: self.at.below(Key::Known(key.to_owned())) })
     }
 
     pub(super) fn object(&self) -> Option<&'a Map<String, Value>> {
@@ -29,14 +71,14 @@ impl<'a> Node<'a> {
     pub(super) fn members(&self) -> impl Iterator<Item = (&'a str, Self)> {
         let at = self.at.clone();
         let members = self.value.as_object().into_iter().flatten();
-        members.map(move |(key, value)| (key.as_str(), Self { value, at: format!("{at}/{}", escape(key)) }))
+        members.map(move |(key, value)| (key.as_str(), Self { value, at: at.below(Key::Name(key)) }))
     }
 
     /// The items of a list; none of anything else.
     pub(super) fn items(&self) -> impl Iterator<Item = Self> {
         let at = self.at.clone();
         let items = self.value.as_array().into_iter().flatten().enumerate();
-        items.map(move |(index, value)| Self { value, at: format!("{at}/{index}") })
+        items.map(move |(index, value)| Self { value, at: at.below(Key::Index(index)) })
     }
 
     /// Text; numbers and booleans, which YAML makes of unquoted text, as they are written.

@@ -14,6 +14,8 @@ pub const MOST_BYTES: usize = 6 << 20;
 pub const MOST_DEPTH: usize = 100;
 /// The most values, what aliases repeat counted again.
 pub const MOST_VALUES: usize = 1_000_000;
+/// The most text that anchors and aliases copy, bytes: a long text that is repeated is few values.
+pub const MOST_COPIED_BYTES: usize = 4 * MOST_BYTES;
 
 /// Why a file could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +39,12 @@ pub enum ParseError {
     #[error("{pointer}: nested deeper than {MOST_DEPTH} levels")]
     TooDeep {
         /// JSON pointer to the value that is too deep.
+        pointer: String,
+    },
+    /// More text under anchors and aliases than [`MOST_COPIED_BYTES`].
+    #[error("{pointer}: anchors and aliases repeat more than {MOST_COPIED_BYTES} bytes of text")]
+    TooMuch {
+        /// JSON pointer to the value that is too much.
         pointer: String,
     },
     /// More values than [`MOST_VALUES`].
@@ -81,6 +89,7 @@ fn json(text: &str) -> Result<Value, ParseError> {
 #[derive(Default)]
 pub(super) struct Limits {
     values: usize,
+    copied_bytes: usize,
 }
 
 impl Limits {
@@ -97,6 +106,15 @@ impl Limits {
         }
         if depth > MOST_DEPTH {
             return Err(ParseError::TooDeep { pointer: pointer() });
+        }
+        Ok(())
+    }
+
+    /// Counts text that is about to be copied.
+    pub(super) fn copy(&mut self, bytes: usize, pointer: impl FnOnce() -> String) -> Result<(), ParseError> {
+        self.copied_bytes = self.copied_bytes.saturating_add(bytes);
+        if self.copied_bytes > MOST_COPIED_BYTES {
+            return Err(ParseError::TooMuch { pointer: pointer() });
         }
         Ok(())
     }
@@ -268,6 +286,16 @@ mod tests {
         }
         assert!(parse(bomb.as_bytes()).is_err());
         assert!(parse(b"a: &a [*a]\n").is_err());
+        // A long text that is repeated is few values: in lists, under anchors inside each other, as keys.
+        let long = "x".repeat(1 << 20);
+        let lists = format!("a: &a {long}\nb: [{}]\n", ["*a"; 100].join(", "));
+        assert_eq!(parse(lists.as_bytes()), Err(ParseError::TooMuch { pointer: "/b/23".into() }));
+        let nested: String = (0..90).map(|level| format!("&a{level} [")).collect();
+        let nested = format!("{{a: {nested}{long}{}}}", "]".repeat(90));
+        assert!(matches!(parse(nested.as_bytes()), Err(ParseError::TooMuch { .. })));
+        let keys: String = (0..40).map(|n| format!("k{n}: {{*a : 1}}\n")).collect();
+        let keys = format!("a: &a {}\n{keys}", "x".repeat(1 << 20));
+        assert!(matches!(parse(keys.as_bytes()), Err(ParseError::TooMuch { .. })));
         for open in ["[", "{\"a\":"] {
             assert!(matches!(
                 parse(format!("{{\"x\":{}", open.repeat(90_000)).as_bytes()),

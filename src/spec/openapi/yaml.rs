@@ -17,8 +17,15 @@ enum Open {
 /// What an anchor names, and how much an alias of it adds.
 struct Anchored {
     value: Value,
+    size: Size,
+}
+
+/// What copying a value costs.
+#[derive(Clone, Copy, Default)]
+struct Size {
     values: usize,
     depth: usize,
+    bytes: usize,
 }
 
 #[derive(Default)]
@@ -111,12 +118,13 @@ impl Reader {
         };
         if let (Some(Open::Map { key: key @ None, .. }), Value::String(text)) = (self.open.last_mut(), &found.value) {
             *key = Some(text.clone());
+            self.limits.copy(text.len(), || pointer_of(&self.open))?;
             return self.check_key();
         }
         // Looked at before it is copied: a bomb bursts here.
-        let (values, depth) = (found.values, found.depth);
-        let pointer = || pointer_of(&self.open);
-        self.limits.count(values, self.open.len() + depth, pointer)?;
+        let (size, open) = (found.size, &self.open);
+        self.limits.count(size.values, open.len() + size.depth, || pointer_of(open))?;
+        self.limits.copy(size.bytes, || pointer_of(open))?;
         let value = found.value.clone();
         self.finish(value, 0, at)
     }
@@ -138,10 +146,10 @@ impl Reader {
     /// A value is complete: it goes where it belongs.
     fn finish(&mut self, value: Value, anchor: usize, at: &Marker) -> Result<(), ParseError> {
         if anchor > 0 {
-            let (values, depth) = measure(&value);
-            let open = &self.open;
-            self.limits.count(values, open.len(), || pointer_of(open))?;
-            self.anchors.insert(anchor, Anchored { value: value.clone(), values, depth });
+            let (size, open) = (measure(&value), &self.open);
+            self.limits.count(size.values, open.len(), || pointer_of(open))?;
+            self.limits.copy(size.bytes, || pointer_of(open))?;
+            self.anchors.insert(anchor, Anchored { value: value.clone(), size });
         }
         match self.open.last_mut() {
             None => self.root = Some(value),
@@ -183,15 +191,21 @@ fn pointer_of(open: &[Open]) -> String {
     super::finding::pointer(keys.iter().map(String::as_str))
 }
 
-/// How many values there are in one, and how deep it is.
-fn measure(value: &Value) -> (usize, usize) {
-    let inner: Vec<(usize, usize)> = match value {
-        Value::Array(items) => items.iter().map(measure).collect(),
-        Value::Object(map) => map.values().map(measure).collect(),
-        _ => Vec::new(),
+fn measure(value: &Value) -> Size {
+    let mut size = Size { values: 1, ..Size::default() };
+    let mut inside = |key: usize, inner: &Value| {
+        let inner = measure(inner);
+        size.values += inner.values;
+        size.depth = size.depth.max(inner.depth + 1);
+        size.bytes += key + inner.bytes;
     };
-    let depth = inner.iter().map(|(_, depth)| depth + 1).max().unwrap_or(0);
-    (1 + inner.iter().map(|(values, _)| values).sum::<usize>(), depth)
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| inside(0, item)),
+        Value::Object(map) => map.iter().for_each(|(key, value)| inside(key.len(), value)),
+        Value::String(text) => size.bytes = text.len(),
+        _ => {}
+    }
+    size
 }
 
 /// A plain scalar by the core schema. Numbers with needless zeros stay text: they are ids more often than numbers.

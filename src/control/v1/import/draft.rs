@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::catalog::v1::{Authorizer, DocumentationPart, GatewayResponse, Method, Model, RequestValidator, Resource};
+use crate::catalog::v1::{
+    Authorizer, DocumentationPart, DocumentationPartLocation, GatewayResponse, Method, Model, RequestValidator,
+    Resource,
+};
 use crate::catalog::{Mint, Noun};
 use crate::control::quotas::{self, Owner};
 use crate::control::v1::{integration, locate, mapping, method, model};
@@ -56,8 +59,18 @@ pub(super) struct Draft {
     validators: Rows<RequestValidator>,
     gateway_responses: Rows<GatewayResponse>,
     documentation: Rows<DocumentationPart>,
+    /// Ids by name of the authorizers and validators that there are.
+    names: BTreeMap<(u8, String), String>,
+    /// Ids of the documentation parts by what they are about.
+    located: BTreeMap<(String, [Option<String>; 4]), String>,
     /// Ids by name of what an overwrite forgot.
     old_names: BTreeMap<(u8, String), String>,
+}
+
+/// What a documentation part is about, in an order.
+fn location(part: &DocumentationPart) -> (String, [Option<String>; 4]) {
+    let DocumentationPartLocation { kind, path, method, status_code, name, .. } = &part.location;
+    (kind.as_str().to_owned(), [path.clone(), method.clone(), status_code.clone(), name.clone()])
 }
 
 impl Draft {
@@ -78,6 +91,8 @@ impl Draft {
             validators: Rows::none(),
             gateway_responses: Rows::none(),
             documentation: Rows::none(),
+            names: BTreeMap::new(),
+            located: BTreeMap::new(),
             old_names: BTreeMap::new(),
         };
         draft.by_path.insert("/".to_owned(), root.clone());
@@ -103,6 +118,14 @@ impl Draft {
         draft.validators = Rows::of(tree)?;
         draft.gateway_responses = Rows::of(tree)?;
         draft.documentation = Rows::of(tree)?;
+        for (id, row) in &draft.authorizers.now {
+            draft.names.entry((Authorizer::TABLE.number(), row.name.clone())).or_insert_with(|| id.clone());
+        }
+        for (id, row) in &draft.validators.now {
+            let key = row.name.clone().map(|name| (RequestValidator::TABLE.number(), name));
+            key.map(|key| draft.names.entry(key).or_insert_with(|| id.clone()));
+        }
+        draft.located = draft.documentation.now.iter().map(|(id, part)| (location(part), id.clone())).collect();
         Ok(draft)
     }
 
@@ -112,12 +135,10 @@ impl Draft {
         self.resources.clear();
         self.variables.clear();
         self.resources.extend(root.map(|root| (root.id.clone(), root)));
-        for (id, row) in std::mem::take(&mut self.authorizers.now) {
-            self.old_names.insert((Authorizer::TABLE.number(), row.name), id);
-        }
-        for (id, row) in std::mem::take(&mut self.validators.now) {
-            self.old_names.insert((RequestValidator::TABLE.number(), row.name.unwrap_or_default()), id);
-        }
+        self.authorizers.now.clear();
+        self.validators.now.clear();
+        self.old_names = std::mem::take(&mut self.names);
+        self.located.clear();
         for (name, row) in std::mem::take(&mut self.models.now) {
             self.old_names.insert((Model::TABLE.number(), name), row.id);
         }
@@ -168,28 +189,31 @@ impl Draft {
             self.models.now.insert(row.name.clone(), Model { id, ..row.clone() });
         }
         for row in &document.authorizers {
-            let there = self.authorizers.now.iter().find(|(_, old)| old.name == row.name).map(|(id, _)| id.clone());
-            let id = self.id_for(Authorizer::TABLE.number(), &row.name, there);
+            let key = (Authorizer::TABLE.number(), row.name.clone());
+            let there = self.names.get(&key).cloned();
+            let id = self.id_for(key.0, &key.1, there);
+            self.names.insert(key, id.clone());
             self.authorizers.now.insert(id.clone(), Authorizer { id, ..row.clone() });
         }
         for row in &document.validators {
-            let there = self.validators.now.iter().find(|(_, old)| old.name == row.name).map(|(id, _)| id.clone());
-            let name = row.name.clone().unwrap_or_default();
-            let id = self.id_for(RequestValidator::TABLE.number(), &name, there);
+            let key = (RequestValidator::TABLE.number(), row.name.clone().unwrap_or_default());
+            let there = self.names.get(&key).cloned();
+            let id = self.id_for(key.0, &key.1, there);
+            self.names.insert(key, id.clone());
             self.validators.now.insert(id.clone(), RequestValidator { id, ..row.clone() });
         }
     }
 
     fn take_part(&mut self, part: &DocumentationPart) {
-        let there = self.documentation.now.iter().find(|(_, old)| old.location == part.location);
-        let id = there.map(|(id, _)| id.clone());
-        let id = id.unwrap_or_else(|| {
+        let key = location(part);
+        let id = self.located.get(&key).cloned().unwrap_or_else(|| {
             let mut id = self.mint.lower(6);
             while self.documentation.before.contains(&id) || self.documentation.now.contains_key(&id) {
                 id = self.mint.lower(6);
             }
             id
         });
+        self.located.insert(key, id.clone());
         self.documentation.now.insert(id.clone(), DocumentationPart { id, ..part.clone() });
     }
 
@@ -217,12 +241,10 @@ impl Draft {
         let on_method =
             |fault: Fault| format!("Unable to put method '{verb}' on resource at path '{path}': {}", fault.message);
         if let Some(name) = row.authorizer_id.take() {
-            row.authorizer_id =
-                self.authorizers.now.iter().find(|(_, found)| found.name == name).map(|(id, _)| id.clone());
+            row.authorizer_id = self.names.get(&(Authorizer::TABLE.number(), name)).cloned();
         }
         if let Some(name) = row.request_validator_id.take() {
-            let found = self.validators.now.iter().find(|(_, found)| found.name.as_deref() == Some(&name));
-            row.request_validator_id = found.map(|(id, _)| id.clone());
+            row.request_validator_id = self.names.get(&(RequestValidator::TABLE.number(), name)).cloned();
         }
         method::check_parameters(row.request_parameters.as_ref()).map_err(on_method)?;
         let bodies = row.method_responses.values().flat_map(|response| response.response_models.iter());

@@ -4,6 +4,10 @@ use super::draft::Draft;
 use crate::catalog::v1::Resource;
 use crate::control::v1::resource::check_part;
 
+/// Most resources of an imported API: the paths of a file can be more, and longer together, than the file by far
+/// (AWS: 300, more on request).
+const MOST: usize = 10_000;
+
 impl Draft {
     /// Puts a resource into the draft as it is.
     pub(super) fn keep(&mut self, resource: Resource) {
@@ -17,37 +21,49 @@ impl Draft {
 
     /// The id of the resource at a path, made with all above it where it is missing; `None` where it may not be.
     pub(super) fn resource(&mut self, path: &str, pointer: &str) -> Option<String> {
-        let mut parent = (self.root_id.clone(), String::new());
-        for part in path.split('/').skip(1).filter(|part| path != "/" || !part.is_empty()) {
-            let here = format!("{}/{part}", parent.1);
-            let old = self.by_path.get(&here).cloned();
-            let id = match old {
-                Some(old) if self.resources.contains_key(&old.id) => old.id,
-                old => {
-                    if let Err(error) = self.may_lie(part, &parent.1) {
-                        let text = format!("Unable to create resource at path '{here}': {error}");
-                        self.refuse(pointer.to_owned(), text);
-                        return None;
-                    }
-                    let resource = Resource {
-                        id: old.map_or_else(|| self.fresh_resource_id(), |old| old.id),
-                        parent_id: Some(parent.0),
-                        path_part: Some(part.to_owned()),
-                        path: here.clone(),
-                        ..Resource::default()
-                    };
-                    let id = resource.id.clone();
-                    self.by_path.insert(here.clone(), resource.clone());
-                    self.keep(resource);
-                    id
-                }
+        let path = if path == "/" { "" } else { path };
+        let (mut id, above) = self.nearest(path);
+        let mut parent = above.to_owned();
+        for part in path[above.len()..].split('/').skip(1) {
+            let here = format!("{parent}/{part}");
+            if let Err(error) = self.may_lie(part, &parent) {
+                let text = format!("Unable to create resource at path '{here}': {error}");
+                self.refuse(pointer.to_owned(), text);
+                return None;
+            }
+            let old = self.by_path.get(&here).map(|old| old.id.clone());
+            let resource = Resource {
+                id: old.unwrap_or_else(|| self.fresh_resource_id()),
+                parent_id: Some(id),
+                path_part: Some(part.to_owned()),
+                path: here.clone(),
+                ..Resource::default()
             };
-            parent = (id, here);
+            id = resource.id.clone();
+            self.by_path.insert(here.clone(), resource.clone());
+            self.keep(resource);
+            parent = here;
         }
-        Some(parent.0)
+        Some(id)
+    }
+
+    /// The resource at a path or the nearest above it: its id, and its path without a slash at the end.
+    fn nearest<'p>(&self, path: &'p str) -> (String, &'p str) {
+        let mut here = path;
+        while let Some(slash) = here.rfind('/') {
+            let there = self.by_path.get(here).filter(|found| self.resources.contains_key(&found.id));
+            if let Some(found) = there {
+                return (found.id.clone(), here);
+            }
+            here = &here[..slash];
+        }
+        (self.root_id.clone(), "")
     }
 
     fn may_lie(&self, part: &str, parent: &str) -> Result<(), String> {
+        if self.resources.len() >= MOST {
+            return Err(format!("an imported API has at most {MOST} resources"));
+        }
         check_part(part).map_err(|fault| fault.message)?;
         let above = parent.rsplit('/').next().unwrap_or_default();
         if above.ends_with("+}") {

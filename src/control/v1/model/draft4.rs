@@ -29,10 +29,22 @@ pub(super) fn look(schema: &Value) -> Found {
     found
 }
 
+/// Most of a place that is told, characters; what lies deeper is not written out.
+const LONGEST_PLACE: usize = 256;
+
+/// The place of a member.
+fn below(at: &str, key: &str) -> String {
+    if at.len() > LONGEST_PLACE {
+        return at.to_owned();
+    }
+    let key: String = key.chars().take(LONGEST_PLACE).collect();
+    format!("{at}/{key}")
+}
+
 impl Found {
     fn wrong(&mut self, at: &str, what: &str) {
         self.flaw.get_or_insert_with(|| {
-            let shown: String = at.chars().take(256).collect();
+            let shown: String = at.chars().take(LONGEST_PLACE).collect();
             format!("The value at {shown} must be {what}")
         });
     }
@@ -46,7 +58,7 @@ impl Found {
     fn schema(&mut self, schema: &Value, at: &str) {
         let Some(map) = schema.as_object() else { return self.wrong(at, "a schema") };
         for (keyword, value) in map {
-            let at = format!("{at}/{keyword}");
+            let at = below(at, keyword);
             self.keyword(keyword, value, &at);
         }
     }
@@ -84,7 +96,7 @@ impl Found {
 
     fn each(&mut self, schemas: &Map<String, Value>, at: &str) {
         for (name, schema) in schemas {
-            self.schema(schema, &format!("{at}/{name}"));
+            self.schema(schema, &below(at, name));
         }
     }
 
@@ -97,7 +109,7 @@ impl Found {
     fn dependencies(&mut self, value: &Value, at: &str) {
         let Some(map) = value.as_object() else { return self.wrong(at, "an object") };
         for (name, needs) in map {
-            let at = format!("{at}/{name}");
+            let at = below(at, name);
             match needs.is_array() {
                 true => self.check(is_names(needs), &at, "a list of different names that is not empty"),
                 false => self.schema(needs, &at),

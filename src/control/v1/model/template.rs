@@ -54,11 +54,15 @@ fn object(schema: &Value, whole: &Value, depth: usize, out: &mut String) {
     }
     out.push_str("{\n");
     for (index, (name, inner)) in properties.iter().enumerate() {
+        if out.len() > LONGEST {
+            break;
+        }
+        out.push_str(if index > 0 { ",\n" } else { "" });
         indent(depth + 1, out);
         out.push_str(&format!("{} : ", Value::from(name.as_str())));
         value(inner, whole, depth + 1, out);
-        out.push_str(if index + 1 < properties.len() { ",\n" } else { "\n" });
     }
+    out.push('\n');
     indent(depth, out);
     out.push('}');
 }

@@ -207,7 +207,7 @@ fn list(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
 
 fn update(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let (scope, mut stage) = find(scene)?;
-    let steps = patch::steps(scene.call);
+    let steps = patch::steps(scene.call)?;
     patch::together(steps.iter().map(|step| patch_rules::apply(&mut stage, step, scene)))?;
     check_variables(stage.variables.as_ref().unwrap_or(&Texts::new()))?;
     sizes::entries("methodSettings", stage.method_settings.len())?;

@@ -183,7 +183,7 @@ fn list(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
 
 fn update(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let mut draft = patch_rules::Draft::of(find(scene)?);
-    let steps = patch::steps(scene.call);
+    let steps = patch::steps(scene.call)?;
     patch::together(steps.iter().map(|step| draft.apply(step, scene)))?;
     let plan = draft.finish()?;
     fits(scene, &plan)?;

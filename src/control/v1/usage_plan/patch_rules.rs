@@ -85,8 +85,8 @@ impl Draft {
     fn add_stage(&mut self, step: &Step, scene: &Scene<'_>) -> Result<(), Fault> {
         let (api, stage) = named(step.text())?;
         let stage = api_stage(scene, &self.plan, api, stage)?;
-        may_cover(scene, &self.plan, &stage)?;
         if !self.plan.api_stages.iter().any(|known| is_same(known, &stage)) {
+            may_cover(scene, &self.plan, &stage)?;
             self.plan.api_stages.push(stage);
         }
         Ok(())

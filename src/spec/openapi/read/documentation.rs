@@ -1,8 +1,16 @@
 //! Descriptions and the documentation extension become documentation parts.
 
-use super::{Node, Reader, Version, extensions::is_status, place, shown};
+use super::{Node, Reader, Version, extensions::is_status, place, security::Scheme, shown};
 use crate::catalog::v1::{DocumentationPart, DocumentationPartLocation, DocumentationPartType};
 use serde_json::{Map, Value};
+
+/// What a part is about, in an order.
+pub(super) type Location = (String, [Option<String>; 4]);
+
+fn location_key(location: &DocumentationPartLocation) -> Location {
+    let DocumentationPartLocation { kind, path, method, status_code, name, .. } = location;
+    (kind.as_str().to_owned(), [path.clone(), method.clone(), status_code.clone(), name.clone()])
+}
 
 /// Most parts of one API (AWS's number).
 const MOST_PARTS: usize = 2_000;
@@ -57,9 +65,9 @@ impl<'a> Reader<'a> {
     }
 
     fn part(&mut self, location: DocumentationPartLocation, properties: Value) {
-        let known = self.document.documentation.iter().any(|part| part.location == location);
-        // The search is over what a file may have: a file of more parts than that has lost the rest already.
-        if !known && self.document.documentation.len() <= MOST_PARTS {
+        let key = location_key(&location);
+        // A file of more parts than that has lost the rest already.
+        if self.document.documentation.len() <= MOST_PARTS && self.documented.insert(key) {
             let properties = properties.to_string();
             self.document.documentation.push(DocumentationPart {
                 location,
@@ -101,19 +109,22 @@ impl<'a> Reader<'a> {
             self.describe(&node, &["title", "description"], named(DocumentationPartType::Model, name));
         }
         for (name, node) in schemes.iter().flat_map(|home| home.members().collect::<Vec<_>>()) {
-            if self.document.authorizers.iter().any(|authorizer| authorizer.name == name) {
+            if matches!(self.schemes.get(name), Some(Scheme::Authorizer(_))) {
                 self.describe(&node, &["description"], named(DocumentationPartType::Authorizer, name));
             }
         }
     }
 
     fn described_paths(&mut self, root: &Node<'a>) {
-        let prefix = place::prefix(self.options.base_path, &self.base_path());
+        let Some(prefix) = self.prefix.clone() else { return };
         for (path, item) in root.get("paths").iter().flat_map(|home| home.members().collect::<Vec<_>>()) {
             let Some(item) = Some(item).filter(|_| path.starts_with('/')).and_then(|item| self.resolve(item)) else {
                 continue;
             };
             let whole = place::below(&prefix, path);
+            if place::judge(&whole).is_some() {
+                continue;
+            }
             let at = |kind, method: Option<&str>| DocumentationPartLocation {
                 kind,
                 path: Some(whole.clone()),

@@ -85,7 +85,8 @@ impl<'a> Reader<'a> {
     pub(super) fn validator_of(&mut self, node: &Node<'a>) -> Option<String> {
         let named = node.get("x-amazon-apigateway-request-validator")?;
         let name = named.text()?;
-        if self.document.validators.iter().any(|validator| validator.name.as_deref() == Some(&name)) {
+        let home = Node::root(self.root).get("x-amazon-apigateway-request-validators");
+        if home.is_some_and(|home| home.value.get(&name).is_some()) {
             return Some(name);
         }
         self.findings.error(&named.at, format!("no request validator of this file has the name {}", shown(&name)));

@@ -11,9 +11,10 @@ mod security;
 
 use super::document::{Document, ReadOptions, Reading};
 use super::finding::{Findings, unescape};
-use super::node::Node;
+use super::node::{Node, Place};
+use super::parse::MOST_VALUES;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Which OpenAPI a file is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +27,10 @@ enum Version {
 /// How many references may follow each other.
 const MOST_HOPS: usize = 16;
 
+/// How many values may be read that stand elsewhere: what references lead to, and what the file says once for all of its
+/// operations. Each of them is read as often as it is named.
+const MOST_REPEATED: usize = MOST_VALUES;
+
 /// A file being read.
 struct Reader<'a> {
     root: &'a Value,
@@ -35,6 +40,14 @@ struct Reader<'a> {
     document: Document,
     /// Schemes of security by name.
     schemes: BTreeMap<String, security::Scheme>,
+    /// The prefix of every path; `None` where it is no good.
+    prefix: Option<String>,
+    /// Names of models in the document.
+    model_names: BTreeSet<String>,
+    /// What the document has documentation parts for.
+    documented: BTreeSet<documentation::Location>,
+    /// Values that were read again, at most [`MOST_REPEATED`].
+    repeated: usize,
 }
 
 /// Reads a parsed file. Never fails: what is wrong is among the findings.
@@ -45,8 +58,18 @@ pub fn read(file: &Value, options: &ReadOptions) -> Reading {
     let Some(version) = version_of(&file, &mut findings) else {
         return Reading { document: Document::default(), findings: findings.into_vec() };
     };
-    let mut reader =
-        Reader { root: &file, version, options, findings, document: Document::default(), schemes: BTreeMap::new() };
+    let mut reader = Reader {
+        root: &file,
+        version,
+        options,
+        findings,
+        document: Document::default(),
+        schemes: BTreeMap::new(),
+        prefix: None,
+        model_names: BTreeSet::new(),
+        documented: BTreeSet::new(),
+        repeated: 0,
+    };
     reader.whole(&Node::root(&file));
     Reading { document: reader.document, findings: reader.findings.into_vec() }
 }
@@ -191,10 +214,12 @@ impl<'a> Reader<'a> {
     fn resolve(&mut self, node: Node<'a>) -> Option<Node<'a>> {
         let mut here = node.clone();
         for _ in 0..MOST_HOPS {
-            let Some(reference) = here.value.get("$ref").and_then(Value::as_str) else { return Some(here) };
-            let at = format!("{}/$ref", here.at);
+            let Some(reference) = here.value.get("$ref").and_then(Value::as_str) else {
+                let own = std::ptr::eq(here.value, node.value);
+                return (own || self.repeat(&node.at, here.value)).then_some(here);
+            };
             let Some(pointer) = reference.strip_prefix("#/") else {
-                self.findings.error(&at, format!("{} is not in this file", shown(reference)));
+                self.findings.error(&format!("{}/$ref", here.at), format!("{} is not in this file", shown(reference)));
                 return None;
             };
             let mut value = self.root;
@@ -204,15 +229,44 @@ impl<'a> Reader<'a> {
                     other => other.get(unescape(part)),
                 };
                 let Some(next) = next else {
-                    self.findings.error(&at, format!("{} names nothing in this file", shown(reference)));
+                    let text = format!("{} names nothing in this file", shown(reference));
+                    self.findings.error(&format!("{}/$ref", here.at), text);
                     return None;
                 };
                 value = next;
             }
-            here = Node { value, at: format!("/{pointer}") };
+            here = Node { value, at: Place::of(pointer) };
         }
         self.findings.error(&node.at, "the references go round in a circle");
         None
+    }
+
+    /// Counts a value that is read once more; whether it may be.
+    fn repeat(&mut self, at: &Place<'a>, value: &Value) -> bool {
+        let left = MOST_REPEATED - self.repeated;
+        let mut open = vec![value];
+        let mut count = 0;
+        while let Some(value) = open.pop() {
+            count += 1;
+            match value {
+                _ if count > left => break,
+                Value::Array(items) => open.extend(items.iter().take(left)),
+                Value::Object(map) => open.extend(map.values().take(left)),
+                _ => {}
+            }
+        }
+        self.spend(at, count)
+    }
+
+    /// Counts values that are read once more; whether they may be.
+    fn spend(&mut self, at: &Place<'_>, values: usize) -> bool {
+        let fits = values <= MOST_REPEATED - self.repeated;
+        self.repeated = self.repeated.saturating_add(values).min(MOST_REPEATED);
+        if !fits {
+            let text = "with what references and the file's own rules repeat, it has more than";
+            self.findings.error(at, format!("{text} {MOST_REPEATED} values"));
+        }
+        fits
     }
 }
 

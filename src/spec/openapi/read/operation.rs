@@ -5,7 +5,7 @@ use crate::catalog::v1::Method;
 use crate::spec::openapi::Severity;
 use crate::spec::openapi::document::Path;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The methods of a path item, as keys.
 const METHODS: &[&str] = &["get", "put", "post", "delete", "patch", "options", "head"];
@@ -15,13 +15,18 @@ impl<'a> Reader<'a> {
     /// All paths of the file.
     pub(super) fn read_paths(&mut self, root: &Node<'a>) {
         let prefix = place::prefix(self.options.base_path, &self.base_path());
+        if let Some(text) = place::judge(&prefix) {
+            let at = if self.version == Version::V2 { "/basePath" } else { "/servers" };
+            return self.findings.error(at, text);
+        }
+        self.prefix = Some(prefix.clone());
         let Some(paths) = root.get("paths") else {
             if self.version != Version::V31 {
                 self.findings.error("/paths", "the object is missing");
             }
             return;
         };
-        let mut seen: BTreeMap<String, String> = BTreeMap::new();
+        let mut seen = BTreeMap::new();
         for (path, node) in paths.members().collect::<Vec<_>>() {
             if path.starts_with("x-") {
                 self.findings.ignored(&node.at, "the vendor extension is not kept");
@@ -32,11 +37,15 @@ impl<'a> Reader<'a> {
                 continue;
             }
             let whole = place::below(&prefix, path);
+            if let Some(text) = place::judge(&whole) {
+                self.findings.error(&node.at, text);
+                continue;
+            }
             if let Some(first) = seen.insert(whole.clone(), node.at.clone()) {
                 self.findings.error(&node.at, format!("the same path stands at {first}"));
                 continue;
             }
-            let pointer = node.at.clone();
+            let pointer = node.at.to_string();
             let Some(item) = self.resolve(node) else { continue };
             let methods = self.path_item(&item, &whole);
             self.document.paths.push(Path { path: whole, pointer, methods });
@@ -90,7 +99,10 @@ impl<'a> Reader<'a> {
     fn parameters(&mut self, item: &Node<'a>, node: &Node<'a>, method: &mut Method) {
         let own: Vec<Node<'a>> = node.get("parameters").iter().flat_map(Node::items).collect();
         let shared: Vec<Node<'a>> = item.get("parameters").iter().flat_map(Node::items).collect();
-        let mut seen: Vec<(String, String)> = Vec::new();
+        if !shared.is_empty() && !self.spend(&item.at, shared.len()) {
+            return;
+        }
+        let mut seen: BTreeSet<(String, String)> = BTreeSet::new();
         for parameter in own.into_iter().chain(shared) {
             let Some(parameter) = self.resolve(parameter) else { continue };
             let name = parameter.text_of("name").unwrap_or_default();
@@ -104,7 +116,7 @@ impl<'a> Reader<'a> {
                 continue;
             }
             self.parameter(&parameter, &key.0, &key.1, method);
-            seen.push(key);
+            seen.insert(key);
         }
     }
 
@@ -189,14 +201,28 @@ impl<'a> Reader<'a> {
 
     /// The media types of an operation, or of the file, or JSON.
     pub(super) fn media_types(&mut self, node: &Node<'a>, key: &str) -> Vec<String> {
-        let listed = node.texts_of(key).or_else(|| Node::root(self.root).texts_of(key));
-        listed.filter(|types| !types.is_empty()).unwrap_or_else(|| vec!["application/json".to_owned()])
+        let root = Node::root(self.root);
+        let listed = match (node.get(key), root.get(key)) {
+            (None, Some(all)) if !self.repeat(&all.at, all.value) => None,
+            (None, Some(_)) => root.texts_of(key),
+            _ => node.texts_of(key),
+        };
+        let (types, odd): (Vec<_>, Vec<_>) = listed.unwrap_or_default().into_iter().partition(|kind| is_media(kind));
+        let place = node.get(key).or_else(|| root.get(key)).map(|listed| listed.at);
+        for (kind, at) in odd.iter().zip(place.iter().cycle()) {
+            self.findings.warn(at, format!("{} is no media type: it is left out", shown(kind)));
+        }
+        if types.is_empty() { vec!["application/json".to_owned()] } else { types }
     }
 
     /// The models of a `content` object, by media type.
     pub(super) fn content(&mut self, node: &Node<'a>) -> Vec<(String, String)> {
         let mut models = Vec::new();
         for (kind, media) in node.get("content").iter().flat_map(|content| content.members().collect::<Vec<_>>()) {
+            if !is_media(kind) {
+                self.findings.warn(&media.at, format!("{} is no media type: it is left out", shown(kind)));
+                continue;
+            }
             self.keywords(&media, &["schema"], &["example", "examples", "encoding"]);
             if let Some(model) = media.get("schema").and_then(|schema| self.body_model(&schema)) {
                 models.push((kind.to_owned(), model));
@@ -225,4 +251,9 @@ impl<'a> Reader<'a> {
         }
         texts
     }
+}
+
+/// Whether a word can be said to be a media type: what is not would be in no list of an export.
+fn is_media(word: &str) -> bool {
+    word.contains('/')
 }

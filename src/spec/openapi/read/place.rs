@@ -41,6 +41,20 @@ pub(super) fn below(prefix: &str, path: &str) -> String {
     }
 }
 
+/// The longest path, characters: no client can ask for more.
+const LONGEST: usize = 8_192;
+/// The most segments of a path: each is a resource.
+const MOST_SEGMENTS: usize = 100;
+
+/// Why a path cannot be one.
+pub(super) fn judge(path: &str) -> Option<String> {
+    if path.len() > LONGEST {
+        return Some(format!("a path has at most {LONGEST} characters"));
+    }
+    let many = path.split('/').filter(|segment| !segment.is_empty()).count() > MOST_SEGMENTS;
+    many.then(|| format!("a path has at most {MOST_SEGMENTS} segments"))
+}
+
 impl Reader<'_> {
     /// The file's base path: `basePath`, or the variable of that name of any server, or the path of the first server.
     pub(super) fn base_path(&self) -> String {

@@ -72,6 +72,7 @@ impl<'a> Reader<'a> {
         let models: Texts = match self.version {
             Version::V2 => {
                 let model = node.get("schema").and_then(|schema| self.body_model(&schema));
+                let model = model.filter(|_| self.spend(&node.at, produces.len()));
                 model.iter().flat_map(|model| produces.iter().map(|kind| (kind.clone(), model.clone()))).collect()
             }
             _ => self.content(node).into_iter().collect(),

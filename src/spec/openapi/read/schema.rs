@@ -94,6 +94,7 @@ impl<'a> Reader<'a> {
     }
 
     fn keep_model(&mut self, name: &str, description: Option<String>, schema: &Value) {
+        self.model_names.insert(name.to_owned());
         self.document.models.push(Model {
             name: name.to_owned(),
             description,
@@ -121,7 +122,7 @@ impl<'a> Reader<'a> {
         let name: String = std::iter::once("MODEL".to_owned())
             .chain(hash.as_ref().iter().take(3).map(|b| format!("{b:02x}")))
             .collect();
-        if !self.document.models.iter().any(|model| model.name == name) {
+        if !self.model_names.contains(&name) {
             self.keep_model(&name, None, &schema);
         }
         Some(name)

@@ -123,8 +123,11 @@ impl<'a> Reader<'a> {
     /// What an operation asks of its callers: its own requirements, or else the file's.
     pub(super) fn secure(&mut self, operation: &Node<'a>, method: &mut Method) {
         method.authorization_type = "NONE".to_owned();
-        let root = Node::root(self.root);
-        let requirements = operation.get("security").or_else(|| root.get("security"));
+        let shared = Node::root(self.root).get("security");
+        let requirements = match operation.get("security") {
+            None => shared.filter(|all| self.repeat(&all.at, all.value)),
+            own => own,
+        };
         let all = requirements.iter().flat_map(Node::items).flat_map(|r| r.members().collect::<Vec<_>>());
         for (name, node) in all.collect::<Vec<_>>() {
             match self.schemes.get(name) {

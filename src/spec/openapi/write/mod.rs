@@ -8,6 +8,7 @@ mod schema;
 use super::document::{Document, Path};
 use crate::catalog::v1::{ApiKeySource, DocumentationPart, Model};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 /// Which OpenAPI is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +45,13 @@ type Object = Map<String, Value>;
 /// The file of a document.
 #[must_use]
 pub fn write(document: &Document, options: &WriteOptions) -> Value {
-    let writer = Writer { document, options, schemes: authorizer::names(document) };
+    let mut parts: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for part in document.documentation.iter().filter(|_| options.documentation.is_some()) {
+        let at = &part.location;
+        let (path, method) = (at.path.as_deref().unwrap_or("/"), at.method.as_deref().unwrap_or("*"));
+        parts.entry((at.kind.as_str(), path, method)).or_default().push(part);
+    }
+    let writer = Writer { document, options, schemes: authorizer::names(document), parts };
     let mut root = match options.dialect {
         Dialect::Swagger => writer.swagger(),
         Dialect::Oas30 => writer.oas30(),
@@ -59,6 +66,8 @@ struct Writer<'a> {
     document: &'a Document,
     options: &'a WriteOptions,
     schemes: authorizer::Names,
+    /// Documentation parts by kind, path and method.
+    parts: BTreeMap<(&'a str, &'a str, &'a str), Vec<&'a DocumentationPart>>,
 }
 
 impl Writer<'_> {

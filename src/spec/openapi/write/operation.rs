@@ -167,16 +167,9 @@ impl Writer<'_> {
 
     /// Puts in what the documentation says about exactly this.
     fn describe(&self, object: &mut Object, kind: Kind, place: (&str, &str), code: Option<&str>, name: Option<&str>) {
-        if self.options.documentation.is_none() {
-            return;
-        }
-        let (path, method) = place;
-        let part = self.document.documentation.iter().find(|part| {
+        let part = self.parts.get(&(kind.as_str(), place.0, place.1)).into_iter().flatten().find(|part| {
             let at = &part.location;
-            at.kind == kind
-                && at.path.as_deref().unwrap_or("/") == path
-                && at.method.as_deref().unwrap_or("*") == method
-                && code.is_none_or(|code| at.status_code.as_deref().unwrap_or("*") == code)
+            code.is_none_or(|code| at.status_code.as_deref().unwrap_or("*") == code)
                 && name.is_none_or(|name| at.name.as_deref() == Some(name))
         });
         let properties = part.and_then(|part| serde_json::from_str::<Object>(&part.properties).ok());

@@ -1,0 +1,33 @@
+//! Hostile input at the control plane's doors, function by function: requests, patches, pages, frames and OpenAPI files.
+//!
+//! Each target is bolero's: a bounded number of random inputs in an ordinary run, fifty times as many with
+//! `MERIDIAN_TEST_ALL`, and as long as one likes under `cargo bolero test TARGET`. What fails prints
+//! `BOLERO_RANDOM_SEED=…`; set, it makes the same input again.
+
+mod doors;
+mod openapi;
+mod patches;
+
+use std::time::{Duration, Instant};
+
+/// How many inputs a target tries, and for how long at most.
+fn effort(inputs: usize) -> (usize, Duration) {
+    match std::env::var_os("MERIDIAN_TEST_ALL") {
+        Some(_) => (50 * inputs, Duration::from_secs(180)),
+        None => (inputs, Duration::from_secs(6)),
+    }
+}
+
+/// Runs something that may take long over no input that a target makes.
+fn in_time<T>(shown: &str, run: impl FnOnce() -> T) -> T {
+    let begun = Instant::now();
+    let done = run();
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(10), "{took:?} over {} bytes: {shown:?}", shown.len());
+    done
+}
+
+/// Text spelled out of words: each byte picks one.
+fn spell(bytes: &[u8], words: &[&str]) -> String {
+    bytes.iter().map(|byte| words[usize::from(*byte) % words.len()]).collect()
+}
