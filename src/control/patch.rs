@@ -203,7 +203,7 @@ pub fn bad_op(ops: &[Op]) -> Fault {
 }
 
 /// Most operations of one PATCH: each may look through what the ones before it made.
-pub const MOST_STEPS: usize = 2_000;
+pub const MOST_STEPS: usize = 1_000;
 
 /// The call's patch operations. A path that is missing is `null`, as API Gateway prints it.
 ///

@@ -145,7 +145,8 @@ fn many_things_with_names_are_found_by_their_names() {
     let schemes = pieces(large(), |n| {
         format!("\"s{n}\":{{\"description\":\"d\",\"x-amazon-apigateway-authorizer\":{{\"type\":\"token\"}}}}")
     });
-    file(swagger(&format!("\"securityDefinitions\":{{{schemes}}},\"paths\":{{}}"))).ok(201);
+    let said = file(swagger(&format!("\"securityDefinitions\":{{{schemes}}},\"paths\":{{}}"))).refusal();
+    assert_eq!((said.0, said.1.as_str()), (429, "LimitExceededException"), "{said:?}");
 }
 
 #[test]
@@ -174,11 +175,15 @@ fn many_documentation_parts_are_cut_at_the_most_with_a_warning() {
 
 #[test]
 fn a_wide_and_deep_schema_is_read_in_time() {
-    let leaves = pieces(large(), |n| format!("\"p{n}\":{{}}"));
     let (open, close) = ("{\"properties\":{\"x\":".repeat(45), "}}".repeat(45));
-    let text =
-        swagger(&format!("\"paths\":{{}},\"definitions\":{{\"A\":{open}{{\"properties\":{{{leaves}}}}}{close}}}"));
-    file(text).ok(201);
+    let of = |size| {
+        let leaves = pieces(size, |n| format!("\"p{n}\":{{}}"));
+        file(swagger(&format!("\"paths\":{{}},\"definitions\":{{\"A\":{open}{{\"properties\":{{{leaves}}}}}{close}}}")))
+    };
+    // It is kept in many lines, with their indents.
+    of(10_000).ok(201);
+    let said = of(large()).refusal().2;
+    assert!(said.ends_with("Unable to create model for A: Invalid model specified: Validation Result: warnings : [], errors : [Model schema is larger than 409600 bytes]"), "{said}");
 }
 
 #[test]
@@ -291,9 +296,9 @@ fn giant_patches_are_refused_or_done_in_time() {
     };
     let step = |path: String| json!({"op": "add", "path": path});
     let seen = send((0..100_000).map(|n| step(format!("/binaryMediaTypes/a~1b{n}"))).collect());
-    assert_eq!(seen.refusal().2, "patchOperations has 100000 members, at most 2000 are applied at once");
-    let seen = send((0..2_000).map(|n| step(format!("/binaryMediaTypes/a~1b{n}"))).collect());
-    assert_eq!(seen.ok(200)["binaryMediaTypes"].as_array().unwrap().len(), 2_000);
+    assert_eq!(seen.refusal().2, "patchOperations has 100000 members, at most 1000 are applied at once");
+    let seen = send((0..1_000).map(|n| step(format!("/binaryMediaTypes/a~1b{}", n % 200))).collect());
+    assert_eq!(seen.ok(200)["binaryMediaTypes"].as_array().unwrap().len(), 200);
     let seen = send((0..90_000).map(|_| json!({"op": "leap", "path": "/name"})).collect());
     let text = "90000 validation errors detected: Value 'leap' at 'updateRestApiInput.patchOperations.1.member.op' failed to \
                 satisfy constraint: Member must satisfy enum value set: [add, remove, move, test, replace, copy]; Value";
@@ -320,9 +325,13 @@ fn queries_of_thousands_of_members_and_broken_escapes_are_answered() {
     let api = bench.api();
     let many: Vec<String> = (0..3_000).map(|n| format!("limit=1&k{n}=&")).collect();
     stands(&bench, Bench::request("GET", &format!("/restapis?{}", many.join("&")), "")).ok(200);
-    let tags: Vec<String> = (0..3_000).map(|n| format!("tagKeys=t{n}")).collect();
     let arn = format!("arn:aws:apigateway:us-east-1::/restapis/{api}");
-    stands(&bench, Bench::request("DELETE", &format!("/tags/{arn}?{}", tags.join("&")), "")).ok(204);
+    let untag = |count: usize| {
+        let tags: Vec<String> = (0..count).map(|n| format!("tagKeys=t{n}")).collect();
+        stands(&bench, Bench::request("DELETE", &format!("/tags/{arn}?{}", tags.join("&")), ""))
+    };
+    untag(1_000).ok(204);
+    assert_eq!(untag(3_000).refusal().2, "Invalid tagKeys specified: it may have at most 1000 entries");
     for target in ["/restapis?position=%ff", "/restapis/%c3%28", "/restapis?%80=1"] {
         let seen = stands(&bench, Bench::request("GET", target, ""));
         assert_eq!(seen.refusal().2, "The path or the query is not percent-encoded UTF-8", "{target}");
