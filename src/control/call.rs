@@ -112,6 +112,8 @@ pub struct Scene<'a> {
     pub seal: &'a dyn Seal,
     /// How many of each thing there may be.
     pub quotas: Quotas,
+    /// What the hosts of APIs end with (`--domain`): `{api}.execute-api.{region}.{domain}`.
+    pub domain: &'a str,
 }
 
 impl Scene<'_> {

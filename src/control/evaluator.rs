@@ -22,12 +22,13 @@ const MOST_ROW_BYTES: usize = 16 << 20;
 pub struct Evaluator {
     seal: Arc<dyn Seal>,
     quotas: Quotas,
+    domain: Box<str>,
 }
 
 impl Evaluator {
     /// An evaluator that hides secrets with this seal.
     pub fn new(seal: Arc<dyn Seal>) -> Evaluator {
-        Evaluator { seal, quotas: Quotas::GENEROUS }
+        Evaluator { seal, quotas: Quotas::GENEROUS, domain: "localhost".into() }
     }
 
     /// The same, with other quotas.
@@ -35,13 +36,20 @@ impl Evaluator {
     pub fn with_quotas(self, quotas: Quotas) -> Evaluator {
         Evaluator { quotas, ..self }
     }
+
+    /// The same, for hosts with another ending.
+    #[must_use]
+    pub fn with_domain(self, domain: &str) -> Evaluator {
+        Evaluator { domain: domain.into(), ..self }
+    }
 }
 
 impl Evaluate for Evaluator {
     fn evaluate(&self, call: &cluster::Call, world: &World, stamp: &Stamp) -> Evaluated {
         let outcome = wire::decode_call(&call.payload).and_then(|call| {
+            let Evaluator { seal, quotas, domain } = self;
             let (effect, ops, reply) =
-                run(&Scene { call: &call, world, stamp: *stamp, seal: &*self.seal, quotas: self.quotas })?;
+                run(&Scene { call: &call, world, stamp: *stamp, seal: &**seal, quotas: *quotas, domain })?;
             Ok((effect, ops, Answer::of(reply, call.operation.status)))
         });
         let (effect, ops, answer) = outcome.unwrap_or_else(|fault| {

@@ -66,6 +66,8 @@ pub struct Settings {
     pub account: AccountId,
     /// This node's region, where a call names none.
     pub region: Region,
+    /// What the hosts of APIs end with.
+    pub domain: String,
     /// Names that the listener answers to.
     pub names: door::Names,
     /// SHA-256 of this node's `admin-token`.
@@ -186,7 +188,7 @@ impl Control {
         let world = self.replica.world();
         let stamp = Stamp { time_ms: visit.now_ms, seed: visit.seed };
         let quotas = Quotas::of(self.settings.strict);
-        let scene = Scene { call, world: &world, stamp, seal: &*self.seal, quotas };
+        let scene = Scene { call, world: &world, stamp, seal: &*self.seal, quotas, domain: &self.settings.domain };
         let reply = match verb.run {
             Run::Pure(_) => run(&scene)?.2,
             Run::Usage { ask, tell } => tell(&scene, &self.book.ask(ask(&scene)?).await?)?,

@@ -7,7 +7,7 @@ use super::{AdminSettings, NodeError, NodeShared, book, clock, door, look, tls};
 use crate::catalog::cluster::Node;
 use crate::cluster::ConfigGroup;
 use crate::config::{AccessLog, NodeConfig, Profile};
-use crate::control::{Control, Quotas, Seal, Settings, door::Names};
+use crate::control::{Control, Evaluator, Quotas, Seal, Settings, door::Names};
 use crate::edge::probe::{OwnVitals, Vitals};
 use crate::edge::{Forwarder, Nodes, Receiver};
 use crate::gateway::{Admit, Admitting, Clock, Gateway, GatewayLimits, KeyHash, Kind, Parts, SystemClock};
@@ -117,6 +117,7 @@ fn control(ground: &Ground, config: &NodeConfig, group: &ConfigGroup, usage: &Ar
         dev: config.dev,
         account: config.account.clone(),
         region: config.region.clone(),
+        domain: config.domain.clone(),
         names: Names { names: vec![config.domain.clone()] },
         admin_token_sha256: super::arrive::admin_token(&ground.home).ok().map(|token| super::arrive::sha256(&token)),
         max_body_bytes: MAX_ADMIN_BODY_BYTES,
@@ -125,9 +126,10 @@ fn control(ground: &Ground, config: &NodeConfig, group: &ConfigGroup, usage: &Ar
     Control::new(Arc::new(group.clone()), ground.seal.clone(), Arc::new(book), settings)
 }
 
-/// How many of each thing there may be.
-pub(super) fn quotas(config: &NodeConfig) -> Quotas {
-    Quotas::of(config.profile == Profile::Strict)
+/// What runs the control plane's writes while this node leads.
+pub(super) fn evaluator(ground: &Ground, config: &NodeConfig) -> Evaluator {
+    let quotas = Quotas::of(config.profile == Profile::Strict);
+    Evaluator::new(ground.seal.clone()).with_quotas(quotas).with_domain(&config.domain)
 }
 
 fn limits(config: &NodeConfig) -> GatewayLimits {

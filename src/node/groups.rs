@@ -142,9 +142,9 @@ pub(super) async fn announce(group: ConfigGroup, identity: Identity, at: super::
 pub(super) async fn open_config(
     ground: &mut Ground,
     timing: Timing,
-    quotas: control::Quotas,
+    config: &NodeConfig,
 ) -> Result<ConfigGroup, NodeError> {
-    let rooms = Arc::new(Rooms { control: control::Evaluator::new(ground.seal.clone()).with_quotas(quotas) });
+    let rooms = Arc::new(Rooms { control: super::build::evaluator(ground, config) });
     let group = ConfigGroup::open(&ground.door, options(&ground.home, &ground.identity, false, timing), rooms).await?;
     if !ground.identity.config_open {
         ground.identity.config_open = true;

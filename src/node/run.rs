@@ -85,7 +85,7 @@ struct Running {
 async fn start(config: NodeConfig, invitation: Option<Invitation>) -> Result<Running, NodeError> {
     let mut ground = ground::lay(&config, invitation.as_ref()).await?;
     let timing = round_trips::timing(&ground.home, config.round_trip_ms);
-    let group = groups::open_config(&mut ground, timing, build::quotas(&config)).await?;
+    let group = groups::open_config(&mut ground, timing, &config).await?;
     let mut tasks = JoinSet::new();
     tasks.spawn(roster::follow(group.clone(), ground.peers.roster().clone(), ground.seeds.clone()));
     let root = groups::found(&ground.home, &config, &ground.identity, &group, &ground.seal, ground.at).await?;

@@ -53,7 +53,7 @@ def names(c):
                       endpointConfiguration={"types": ["REGIONAL"]}), 201, {
         "domainName": name, "domainNameArn": f"arn:aws:apigateway:us-east-1::/domainnames/{name}",
         "regionalCertificateArn": CERTIFICATE, "domainNameStatus": "AVAILABLE", "securityPolicy": "TLS_1_2",
-        "regionalDomainName": pattern(r"d-[a-z0-9]{10}\.execute-api\.us-east-1\.amazonaws\.com"),
+        "regionalDomainName": pattern(r"d-[a-z0-9]{10}\.execute-api\.us-east-1\.localhost"),
         "regionalHostedZoneId": pattern("Z[A-Z0-9]+"), "routingMode": "BASE_PATH_MAPPING_ONLY",
         "endpointConfiguration": {"types": ["REGIONAL"], "ipAddressType": "ipv4"}})
     ok(c.read("GetDomainName", domainName=name), 200, {**made.wire, "tags": {}})

@@ -22,6 +22,8 @@ use serde_json::Value;
 use crate::wire::Client;
 
 pub(crate) const NOW_MS: i64 = 1_700_000_000_123;
+/// What the hosts of APIs end with.
+const DOMAIN: &str = "gateway.example.com";
 pub(crate) const ACCOUNT: &str = "000000000000";
 
 /// A World that applies at once what the evaluator says.
@@ -211,7 +213,7 @@ impl Bench {
     }
 
     pub(crate) fn with_quotas(change: impl FnOnce(&mut Settings), quotas: Quotas) -> Bench {
-        let evaluator = Evaluator::new(Arc::new(Reverse)).with_quotas(quotas);
+        let evaluator = Evaluator::new(Arc::new(Reverse)).with_quotas(quotas).with_domain(DOMAIN);
         let memory = Arc::new(Memory {
             world: Mutex::default(),
             evaluator,
@@ -224,6 +226,7 @@ impl Bench {
             dev: true,
             account: AccountId::from(ACCOUNT),
             region: Region::from("us-east-1"),
+            domain: DOMAIN.to_owned(),
             names: Names { names: vec!["api.example.com".into()] },
             admin_token_sha256: None,
             max_body_bytes: 10 << 20,

@@ -30,7 +30,7 @@ fn a_regional_name_shows_where_dns_is_to_point() {
     let bench = Bench::new();
     let made = regional(&bench, "api.example.com");
     let target = made["regionalDomainName"].as_str().unwrap().to_owned();
-    assert!(target.starts_with("d-") && target.ends_with(".execute-api.us-east-1.amazonaws.com"), "{target}");
+    assert!(target.starts_with("d-") && target.ends_with(".execute-api.us-east-1.gateway.example.com"), "{target}");
     let mut expected = json!({
         "domainName": "api.example.com", "domainNameArn": "arn:aws:apigateway:us-east-1::/domainnames/api.example.com",
         "regionalCertificateArn": CERTIFICATE, "regionalDomainName": target, "regionalHostedZoneId": "Z1UJRXOUMOOFQ8",

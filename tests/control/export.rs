@@ -49,7 +49,7 @@ fn an_export_has_the_layout_of_aws() {
     let seen = export(&bench, id, "swagger", "application/json", "?extensions=integrations");
     assert_eq!(seen.header("content-type"), Some("application/octet-stream"));
     assert_eq!(seen.header("content-disposition"), Some("attachment; filename=\"swagger_2023-11-14T22:13:20Z.json\""));
-    let host = format!("{id}.execute-api.us-east-1.amazonaws.com");
+    let host = format!("{id}.execute-api.us-east-1.gateway.example.com");
     // Every API begins with these two.
     let models = json!({
         "Empty": {"title": "Empty Schema", "type": "object"},

@@ -82,6 +82,7 @@ fn patched(noun: &Noun, steps: Vec<Value>) -> Result<Noun, Fault> {
         stamp: Stamp { time_ms: 0, seed: [0; 16] },
         seal: &Open,
         quotas: Quotas::GENEROUS,
+        domain: "localhost",
     };
     let mut noun = noun.clone();
     RULES.apply(&mut noun, &scene).map(|()| noun)

@@ -33,7 +33,7 @@ fn get(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     let tree = scene.world.frozen(&scope, &stage.deployment_id);
     let tree = tree.ok_or_else(|| Fault::not_found("Invalid Deployment identifier specified"))?;
     let mut document = document(&tree, api)?;
-    let mut options = options(call, dialect, &stage);
+    let mut options = options(call, scene.domain, dialect, &stage);
     let version = stage.documentation_version.as_deref();
     let version = version.map(|name| scene.world.get::<DocumentationVersion>(&scope, name)).transpose()?.flatten();
     if let Some(version) = version {
@@ -57,7 +57,7 @@ fn get(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     Ok((Ops::new(), Reply { headers, body: body.into_bytes(), ..Reply::default() }))
 }
 
-fn options(call: &Call, dialect: Dialect, stage: &Stage) -> WriteOptions {
+fn options(call: &Call, domain: &str, dialect: Dialect, stage: &Stage) -> WriteOptions {
     let given = call.object("parameters").and_then(|parameters| parameters.get("extensions")).and_then(|v| v.as_str());
     let has = |wanted: &str| given.unwrap_or_default().split(',').any(|word| word.trim().eq_ignore_ascii_case(wanted));
     let all = has("apigateway");
@@ -67,7 +67,7 @@ fn options(call: &Call, dialect: Dialect, stage: &Stage) -> WriteOptions {
         authorizers: all || has("authorizers"),
         gateway: all || has("integrations"),
         postman: has("postman").then(|| call.region.to_string()),
-        host: format!("{}.execute-api.{}.amazonaws.com", call.label("restApiId"), call.region),
+        host: format!("{}.execute-api.{}.{domain}", call.label("restApiId"), call.region),
         stage: stage.stage_name.clone(),
         documentation: None,
     }

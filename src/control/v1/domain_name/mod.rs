@@ -100,7 +100,7 @@ fn settle(scene: &Scene<'_>, domain: &mut DomainName, mint: &mut Mint) -> Result
     let call = scene.call;
     let region = &call.region;
     if has(domain, &EndpointType::Regional) && domain.regional_domain_name.is_none() {
-        domain.regional_domain_name = Some(format!("d-{}.execute-api.{region}.amazonaws.com", mint.lower(10)));
+        domain.regional_domain_name = Some(format!("d-{}.execute-api.{region}.{}", mint.lower(10), scene.domain));
         domain.regional_hosted_zone_id = Some(zone_of(region.as_str()));
     }
     if has(domain, &EndpointType::Edge) && domain.distribution_domain_name.is_none() {

@@ -32,7 +32,7 @@ pub struct WriteOptions {
     pub gateway: bool,
     /// `x-postman-meta` of operations that are signed: the region to sign for.
     pub postman: Option<String>,
-    /// The host that answers, `{api}.execute-api.{region}.amazonaws.com`.
+    /// The host that answers, `{api}.execute-api.{region}.{domain}`.
     pub host: String,
     /// The stage.
     pub stage: String,
