@@ -1,0 +1,271 @@
+//! JSON text into objects, as json-smart's permissive parser makes them for API Gateway.
+//!
+//! Beyond JSON it takes what AWS takes: commas too many, names and words without quotes, single quotes.
+
+use super::{Big, Exceeded, Heap, ListKind, MOST_DEPTH, Text, Value};
+
+/// Why a text gave no object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotJson {
+    /// It is no JSON.
+    #[error("no JSON at byte {at}")]
+    Syntax {
+        /// Bytes from the beginning.
+        at: usize,
+    },
+    /// It is too much.
+    #[error(transparent)]
+    Exceeded(#[from] Exceeded),
+}
+
+impl<'a> Heap<'a> {
+    /// Reads a whole document.
+    pub fn read(&mut self, text: &'a str) -> Result<Value<'a>, NotJson> {
+        self.read_whole(text, Some(text))
+    }
+
+    /// Reads a whole document that the heap may outlive: its strings are copied.
+    pub fn read_copy(&mut self, text: &str) -> Result<Value<'a>, NotJson> {
+        self.read_whole(text, None)
+    }
+
+    fn read_whole(&mut self, text: &str, lend: Option<&'a str>) -> Result<Value<'a>, NotJson> {
+        self.charge(text.len() / 64)?;
+        let mut reader = Reader { heap: self, text, lend, at: 0 };
+        reader.blanks();
+        let value = match reader.peek() {
+            Some(b'{' | b'[' | b'"' | b'\'') => reader.value(0, b"")?,
+            // A bare word is no document, but a number or a literal is.
+            _ => match reader.value(0, b"")? {
+                Value::Str(_) => return Err(NotJson::Syntax { at: 0 }),
+                value => value,
+            },
+        };
+        reader.blanks();
+        if reader.at < text.len() { Err(NotJson::Syntax { at: reader.at }) } else { Ok(value) }
+    }
+}
+
+struct Reader<'r, 'a> {
+    heap: &'r mut Heap<'a>,
+    text: &'r str,
+    /// The same text, where it outlives the heap.
+    lend: Option<&'a str>,
+    at: usize,
+}
+
+impl<'a> Reader<'_, 'a> {
+    /// Some of the text as a string: lent if that can be, else copied.
+    fn keep(&mut self, from: usize, to: usize) -> Result<Text<'a>, Exceeded> {
+        match self.lend {
+            Some(text) => Ok(Text::Lent(&text[from..to])),
+            None => self.hold(self.text[from..to].to_owned()),
+        }
+    }
+
+    fn hold(&mut self, text: String) -> Result<Text<'a>, Exceeded> {
+        match self.heap.text(text)? {
+            Value::Str(text) => Ok(text),
+            _ => Ok(Text::Lent("")),
+        }
+    }
+
+    #[inline]
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    #[inline]
+    fn blanks(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    fn wrong<T>(&self) -> Result<T, NotJson> {
+        Err(NotJson::Syntax { at: self.at })
+    }
+
+    /// A value; a bare word ends at one of `ends`.
+    fn value(&mut self, depth: usize, ends: &[u8]) -> Result<Value<'a>, NotJson> {
+        if depth > MOST_DEPTH {
+            return Err(Exceeded::Depth.into());
+        }
+        match self.peek() {
+            Some(b'{') => self.map(depth),
+            Some(b'[') => self.list(depth),
+            Some(quote @ (b'"' | b'\'')) => Ok(Value::Str(self.string(quote)?)),
+            Some(_) => self.word(ends),
+            None => self.wrong(),
+        }
+    }
+
+    fn map(&mut self, depth: usize) -> Result<Value<'a>, NotJson> {
+        self.at += 1;
+        let id = self.heap.map()?;
+        loop {
+            self.blanks();
+            let key = match self.peek() {
+                Some(b'}') => break,
+                Some(b',') => {
+                    self.at += 1;
+                    continue;
+                }
+                Some(quote @ (b'"' | b'\'')) => self.string(quote)?,
+                Some(b'{' | b'[' | b']' | b':') | None => return self.wrong(),
+                Some(_) => {
+                    let from = self.at;
+                    let to = from + self.bare(b":").trim_end().len();
+                    self.keep(from, to)?
+                }
+            };
+            self.blanks();
+            if self.peek() != Some(b':') {
+                return self.wrong();
+            }
+            self.at += 1;
+            self.blanks();
+            let value = self.value(depth + 1, b",}")?;
+            self.heap.put(id, Value::Str(key), value)?;
+            self.blanks();
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b'}') => break,
+                _ => return self.wrong(),
+            }
+        }
+        self.at += 1;
+        Ok(Value::Map(id))
+    }
+
+    fn list(&mut self, depth: usize) -> Result<Value<'a>, NotJson> {
+        self.at += 1;
+        let mut items = Vec::new();
+        loop {
+            self.blanks();
+            match self.peek() {
+                Some(b']') => break,
+                Some(b',') => {
+                    self.at += 1;
+                    continue;
+                }
+                _ => {}
+            }
+            self.heap.take(24)?;
+            items.push(self.value(depth + 1, b",]")?);
+            self.blanks();
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b']') => break,
+                _ => return self.wrong(),
+            }
+        }
+        self.at += 1;
+        Ok(self.heap.list(ListKind::Json, items)?)
+    }
+
+    /// Text up to one of `ends`.
+    fn bare(&mut self, ends: &[u8]) -> &str {
+        let from = self.at;
+        let rest = &self.text.as_bytes()[from..];
+        let length = rest.iter().position(|byte| ends.contains(byte)).unwrap_or(rest.len());
+        self.at += length;
+        &self.text[from..from + length]
+    }
+
+    fn word(&mut self, ends: &[u8]) -> Result<Value<'a>, NotJson> {
+        let from = self.at;
+        let to = from + self.bare(ends).trim_end_matches([' ', '\t', '\n', '\r']).len();
+        let text = self.text;
+        let word = &text[from..to];
+        match word {
+            "" => return Err(NotJson::Syntax { at: from }),
+            "true" => return Ok(Value::Bool(true)),
+            "false" => return Ok(Value::Bool(false)),
+            "null" => return Ok(Value::Null),
+            "NaN" => return Ok(Value::Double(f64::NAN)),
+            _ => {}
+        }
+        if !matches!(word.as_bytes()[0], b'0'..=b'9' | b'-' | b'+' | b'.') {
+            return Ok(Value::Str(self.keep(from, to)?));
+        }
+        if let Ok(number) = word.parse::<i64>()
+            && !word.starts_with('+')
+        {
+            return Ok(i32::try_from(number).map_or(Value::Long(number), Value::Int));
+        }
+        if let Some(number) = (word.len() < 2000).then(|| Big::parse(word)).flatten() {
+            return Ok(self.heap.big(number)?);
+        }
+        let numeric = word.bytes().all(|b| matches!(b, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'));
+        match word.parse::<f64>() {
+            Ok(_) if numeric && word.len() > 18 => Ok(Value::Decimal(self.keep(from, to)?)),
+            Ok(number) if numeric => Ok(Value::Double(number)),
+            _ => Ok(Value::Str(self.keep(from, to)?)),
+        }
+    }
+
+    fn string(&mut self, quote: u8) -> Result<Text<'a>, NotJson> {
+        let from = self.at + 1;
+        let bytes = self.text.as_bytes();
+        let mut at = from;
+        loop {
+            match bytes.get(at) {
+                Some(byte) if *byte == quote => {
+                    self.at = at + 1;
+                    return Ok(self.keep(from, at)?);
+                }
+                Some(b'\\') => break,
+                Some(_) => at += 1,
+                None => return Err(NotJson::Syntax { at }),
+            }
+        }
+        let mut out = String::from(&self.text[from..at]);
+        loop {
+            let plain = at;
+            while bytes.get(at).is_some_and(|byte| *byte != quote && *byte != b'\\') {
+                at += 1;
+            }
+            out.push_str(&self.text[plain..at]);
+            match bytes.get(at) {
+                Some(b'\\') => at = self.escape(at + 1, &mut out)?,
+                Some(_) => break,
+                None => return Err(NotJson::Syntax { at }),
+            }
+        }
+        self.at = at + 1;
+        Ok(self.hold(out)?)
+    }
+
+    /// What stands after a backslash at `at`; gives where to go on.
+    fn escape(&self, at: usize, out: &mut String) -> Result<usize, NotJson> {
+        let Some(letter) = self.text[at..].chars().next() else { return Err(NotJson::Syntax { at }) };
+        match letter {
+            'n' => out.push('\n'),
+            't' => out.push('\t'),
+            'r' => out.push('\r'),
+            'b' => out.push('\u{8}'),
+            'f' => out.push('\u{c}'),
+            'u' => {
+                let (unit, mut next) = (self.unit(at + 1)?, at + 5);
+                let mut units = vec![unit];
+                if (0xd800..0xdc00).contains(&unit) && self.text[next..].starts_with("\\u") {
+                    let low = self.unit(next + 2)?;
+                    if (0xdc00..0xe000).contains(&low) {
+                        units.push(low);
+                        next += 6;
+                    }
+                }
+                out.extend(char::decode_utf16(units).map(|letter| letter.unwrap_or('?')));
+                return Ok(next);
+            }
+            other => out.push(other),
+        }
+        Ok(at + letter.len_utf8())
+    }
+
+    fn unit(&self, at: usize) -> Result<u16, NotJson> {
+        let digits = self.text.get(at..at + 4).filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        digits.and_then(|text| u16::from_str_radix(text, 16).ok()).ok_or(NotJson::Syntax { at })
+    }
+}
