@@ -5,3 +5,4 @@ pub mod jsonpath;
 pub mod object;
 pub mod openapi;
 pub mod sigv4;
+pub mod vtl;
