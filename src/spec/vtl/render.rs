@@ -82,7 +82,7 @@ impl<'a> Run<'a> {
                     self.out.push_str(&reference.prefix);
                     let mut out = std::mem::take(&mut self.out);
                     let before = out.len();
-                    let printed = self.print(value, &mut out, reference.place);
+                    let printed = self.print_within(value, &mut out, self.limits.output).at(reference.place);
                     self.heap.charge((out.len() - before) / 64).at(reference.place)?;
                     self.out = out;
                     printed?;
@@ -120,22 +120,32 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Appends what a value prints; blocks render.
+    /// Appends what a value prints to a string that the run makes; blocks render.
     pub(super) fn print(&mut self, value: Value<'a>, out: &mut String, place: Place) -> Ran<()> {
+        if let Value::Foreign(object) = value
+            && object.kind == kind::BLOCK
+        {
+            let before = std::mem::take(&mut self.out);
+            let result = self.render_block(object.id, place);
+            let made = std::mem::replace(&mut self.out, before);
+            out.push_str(&made);
+            return result.map(|_| ());
+        }
+        let most = out.len() + self.heap.memory_left();
+        self.print_within(value, out, most)
+            .map_err(|error| match error {
+                Exceeded::Output => Exceeded::Memory,
+                other => other,
+            })
+            .at(place)
+    }
+
+    fn print_within(&self, value: Value<'a>, out: &mut String, most: usize) -> Result<(), Exceeded> {
         match value {
-            Value::Foreign(object) if object.kind == kind::BLOCK => {
-                let before = std::mem::take(&mut self.out);
-                let result = self.render_block(object.id, place);
-                let made = std::mem::replace(&mut self.out, before);
-                out.push_str(&made);
-                result.map(|_| ())
-            }
             Value::Map(id) if self.is_untouched_override(id) => Ok(()),
             value => {
-                let most = self.limits.output.max(self.heap.memory_left());
-                let (heap, entries) = (&self.heap, &self.entries);
-                let foreign = |object: Foreign, out: &mut String| show_foreign(object, out, heap, entries);
-                heap.print(value, out, most.min(self.limits.output + self.limits.memory), &foreign).at(place)
+                let foreign = |object: Foreign, out: &mut String| show_foreign(object, out, &self.heap, &self.entries);
+                self.heap.print(value, out, most, &foreign)
             }
         }
     }
