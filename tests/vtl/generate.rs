@@ -286,7 +286,7 @@ impl Generator {
     /// Macros live on in Velocity from template to template: each gets a name of its own.
     fn macro_with_calls(&mut self, depth: usize) -> String {
         self.macros += 1;
-        let name = format!("mc{}_{}", self.seed, self.macros);
+        let name = format!("mc{}_{:05}e", self.seed, self.macros);
         let parameters = self.one(&["", "$p", "$p $q", "$x"]);
         let arguments: Vec<String> = (0..self.below(3)).map(|_| self.literal(depth)).collect();
         let call = if self.below(3) == 0 {

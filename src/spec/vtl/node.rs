@@ -71,6 +71,8 @@ pub(super) struct Call {
 #[derive(Debug)]
 pub(super) struct Argument {
     pub value: Expression,
+    /// A name without a dollar: no macro takes it.
+    pub word: bool,
     /// What was written: printed where the macro's parameter stands escaped or cannot be resolved.
     pub literal: Box<str>,
 }

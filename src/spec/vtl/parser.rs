@@ -462,10 +462,10 @@ impl<'s, 'p> Parser<'s, 'p> {
                 "foreach" => !word || position == 1,
                 _ => !word || !DIRECTIVES.contains(&name),
             };
-            if !allowed || (word && self.is_macro(name)) {
+            if !allowed {
                 return Err(self.wrong_at(at, format!("#{name} cannot take this argument; references begin with $")));
             }
-            arguments.push(Argument { value, literal: self.literal(from, self.used) });
+            arguments.push(Argument { value, word, literal: self.literal(from, self.used) });
         }
         Ok(arguments)
     }

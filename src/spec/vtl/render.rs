@@ -198,6 +198,12 @@ impl<'a> Run<'a> {
             self.out.push_str(&call.literal);
             return self.check_output(call.place);
         };
+        if call.arguments.iter().any(|argument| argument.word) {
+            return Err(fail(
+                call.place,
+                format!("#{} takes references and values; references begin with $", call.name),
+            ));
+        }
         if self.calls() >= MACRO_DEPTH {
             return Err(fail(call.place, format!("macros call one another more than {MACRO_DEPTH} deep")));
         }

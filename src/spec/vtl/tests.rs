@@ -61,7 +61,10 @@ fn the_payload_and_the_parameters_are_read_through_input() {
         ("$input.params().header.get('X-Trace') $input.params().path.keySet()", "t1 [id, both]"),
         ("#foreach($k in $input.params().path.keySet())$k=$input.params().path.get($k);#end", "id=p1;both=from path;"),
         ("#set($r = $input.path('$'))#set($r.name = 'Mia')$input.json('$.name')", r#""Mia""#),
-        ("$input.path('$[')", "render: line 1, column 8: invalid path: cannot read what stands at position 1: expected ?, ', 0-9, *"),
+        (
+            "$input.path('$[')",
+            "render: line 1, column 8: invalid path: cannot read what stands at position 1: expected ?, ', 0-9, *",
+        ),
         ("$input.nope $input.nope() $input.json(1)|", "  |"),
     ] {
         assert_eq!(answer(source, &facts), expected, "{source}");
