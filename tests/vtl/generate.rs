@@ -1,7 +1,7 @@
 //! Random templates: mostly well formed, some with a letter missing or too many, from a seed.
 
 /// A source of templates.
-pub struct Generator {
+pub(super) struct Generator {
     state: u64,
     macros: u64,
     seed: u64,
@@ -131,7 +131,7 @@ const BLANKS: &[&str] = &["", "", "", " ", "  ", "\t"];
 const ENDS: &[&str] = &["", "", "", "\n", " \n", "\r\n", "\t\n"];
 
 impl Generator {
-    pub fn new(seed: u64) -> Generator {
+    pub(super) fn new(seed: u64) -> Generator {
         Generator { state: seed ^ 0x9e37_79b9_7f4a_7c15, macros: 0, seed }
     }
 
@@ -156,7 +156,7 @@ impl Generator {
     }
 
     /// A template.
-    pub fn template(&mut self) -> String {
+    pub(super) fn template(&mut self) -> String {
         let count = 1 + self.below(4);
         let text: String = (0..count).map(|_| self.statement(3)).collect();
         if self.below(4) > 0 || text.is_empty() {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// A compiled reference engine.
-pub struct Reference {
+pub(crate) struct Reference {
     folder: tempfile::TempDir,
     class_path: String,
     class: &'static str,
@@ -17,7 +17,11 @@ pub struct Reference {
 impl Reference {
     /// Compiles `class` against `jars`. `None`, and a line that says so, where the long tests are not asked for or
     /// something is missing.
-    pub fn compile(class: &'static str, jars: &[PathBuf], options: &'static [&'static str]) -> Option<Reference> {
+    pub(crate) fn compile(
+        class: &'static str,
+        jars: &[PathBuf],
+        options: &'static [&'static str],
+    ) -> Option<Reference> {
         if std::env::var_os("MERIDIAN_TEST_ALL").is_none() {
             eprintln!("SKIPPED: {class} runs with --all only");
             return None;
@@ -45,7 +49,7 @@ impl Reference {
     }
 
     /// The answers to some questions, by their `id`.
-    pub fn ask(&self, questions: &[Json]) -> HashMap<u64, Json> {
+    pub(crate) fn ask(&self, questions: &[Json]) -> HashMap<u64, Json> {
         let mut child = Command::new("java")
             .args(self.options)
             .args(["-cp", &self.class_path, self.class])

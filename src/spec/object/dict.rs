@@ -20,6 +20,7 @@ struct Index {
 /// So many entries are faster searched one by one.
 const SMALL: usize = 12;
 
+#[inline]
 fn str_of<'h>(text: Text<'h>, texts: &'h [Box<str>]) -> &'h str {
     match text {
         Text::Lent(text) => text,
@@ -33,13 +34,34 @@ impl<'a> Dict<'a> {
         &self.entries
     }
 
+    pub(super) fn of(entries: impl ExactSizeIterator<Item = (Value<'a>, Value<'a>)>, texts: &[Box<str>]) -> Dict<'a> {
+        let mut dict = Dict { entries: Vec::with_capacity(entries.len()), index: None };
+        for (key, value) in entries {
+            let found = match key {
+                Value::Str(text) => dict.find(str_of(text, texts), texts),
+                _ => None,
+            };
+            match found {
+                Some(at) => dict.entries[at].1 = value,
+                None => dict.push(key, value, texts),
+            }
+        }
+        dict
+    }
+
+    #[inline]
     pub(super) fn at(&self, key: &str, texts: &[Box<str>]) -> Option<Value<'a>> {
         self.find(key, texts).map(|at| self.entries[at].1)
     }
 
     pub(super) fn find(&self, key: &str, texts: &[Box<str>]) -> Option<usize> {
         let same = |at: usize| matches!(self.entries[at].0, Value::Str(text) if str_of(text, texts) == key);
-        let Some(index) = &self.index else { return (0..self.entries.len()).find(|at| same(*at)) };
+        let Some(index) = &self.index else {
+            return self
+                .entries
+                .iter()
+                .position(|(known, _)| matches!(known, Value::Str(text) if str_of(*text, texts) == key));
+        };
         let mut slot = index.start(key);
         loop {
             match index.slots[slot] {

@@ -31,7 +31,7 @@ impl<'a> Heap<'a> {
 
     fn read_whole(&mut self, text: &str, lend: Option<&'a str>) -> Result<Value<'a>, NotJson> {
         self.charge(text.len() / 64)?;
-        let mut reader = Reader { heap: self, text, lend, at: 0 };
+        let mut reader = Reader { heap: self, text, lend, at: 0, entries: Vec::new(), items: Vec::new() };
         reader.blanks();
         let value = match reader.peek() {
             Some(b'{' | b'[' | b'"' | b'\'') => reader.value(0, b"")?,
@@ -52,6 +52,9 @@ struct Reader<'r, 'a> {
     /// The same text, where it outlives the heap.
     lend: Option<&'a str>,
     at: usize,
+    /// Entries and elements of the maps and lists that are not yet closed: each gets its memory in one piece.
+    entries: Vec<(Value<'a>, Value<'a>)>,
+    items: Vec<Value<'a>>,
 }
 
 impl<'a> Reader<'_, 'a> {
@@ -102,7 +105,7 @@ impl<'a> Reader<'_, 'a> {
 
     fn map(&mut self, depth: usize) -> Result<Value<'a>, NotJson> {
         self.at += 1;
-        let id = self.heap.map()?;
+        let from = self.entries.len();
         loop {
             self.blanks();
             let key = match self.peek() {
@@ -126,7 +129,8 @@ impl<'a> Reader<'_, 'a> {
             self.at += 1;
             self.blanks();
             let value = self.value(depth + 1, b",}")?;
-            self.heap.put(id, Value::Str(key), value)?;
+            self.heap.charge(1)?;
+            self.entries.push((Value::Str(key), value));
             self.blanks();
             match self.peek() {
                 Some(b',') => self.at += 1,
@@ -135,12 +139,12 @@ impl<'a> Reader<'_, 'a> {
             }
         }
         self.at += 1;
-        Ok(Value::Map(id))
+        Ok(Value::Map(self.heap.map_of(self.entries.drain(from..))?))
     }
 
     fn list(&mut self, depth: usize) -> Result<Value<'a>, NotJson> {
         self.at += 1;
-        let mut items = Vec::new();
+        let from = self.items.len();
         loop {
             self.blanks();
             match self.peek() {
@@ -151,8 +155,9 @@ impl<'a> Reader<'_, 'a> {
                 }
                 _ => {}
             }
-            self.heap.take(24)?;
-            items.push(self.value(depth + 1, b",]")?);
+            self.heap.charge(1)?;
+            let value = self.value(depth + 1, b",]")?;
+            self.items.push(value);
             self.blanks();
             match self.peek() {
                 Some(b',') => self.at += 1,
@@ -161,6 +166,7 @@ impl<'a> Reader<'_, 'a> {
             }
         }
         self.at += 1;
+        let items = self.items.drain(from..).collect();
         Ok(self.heap.list(ListKind::Json, items)?)
     }
 
@@ -173,7 +179,21 @@ impl<'a> Reader<'_, 'a> {
         &self.text[from..from + length]
     }
 
+    /// A whole number of few digits, which most numbers are.
+    fn small_number(&mut self) -> Option<Value<'a>> {
+        let bytes = &self.text.as_bytes()[self.at..];
+        let digits = bytes.iter().take(10).take_while(|byte| byte.is_ascii_digit()).count();
+        if !(1..10).contains(&digits) || !matches!(bytes.get(digits), Some(b',' | b'}' | b']')) {
+            return None;
+        }
+        self.at += digits;
+        Some(Value::Int(bytes[..digits].iter().fold(0, |number, digit| number * 10 + i32::from(digit - b'0'))))
+    }
+
     fn word(&mut self, ends: &[u8]) -> Result<Value<'a>, NotJson> {
+        if let Some(number) = self.small_number() {
+            return Ok(number);
+        }
         let from = self.at;
         let to = from + self.bare(ends).trim_end_matches([' ', '\t', '\n', '\r']).len();
         let text = self.text;
@@ -208,17 +228,12 @@ impl<'a> Reader<'_, 'a> {
     fn string(&mut self, quote: u8) -> Result<Text<'a>, NotJson> {
         let from = self.at + 1;
         let bytes = self.text.as_bytes();
-        let mut at = from;
-        loop {
-            match bytes.get(at) {
-                Some(byte) if *byte == quote => {
-                    self.at = at + 1;
-                    return Ok(self.keep(from, at)?);
-                }
-                Some(b'\\') => break,
-                Some(_) => at += 1,
-                None => return Err(NotJson::Syntax { at }),
-            }
+        let ends = find_end(&bytes[from..], quote);
+        let Some(length) = ends else { return Err(NotJson::Syntax { at: bytes.len() }) };
+        let mut at = from + length;
+        if bytes[at] == quote {
+            self.at = at + 1;
+            return Ok(self.keep(from, at)?);
         }
         let mut out = String::from(&self.text[from..at]);
         loop {
@@ -268,4 +283,23 @@ impl<'a> Reader<'_, 'a> {
         let digits = self.text.get(at..at + 4).filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()));
         digits.and_then(|text| u16::from_str_radix(text, 16).ok()).ok_or(NotJson::Syntax { at })
     }
+}
+
+/// Where the first `quote` or backslash stands, eight bytes at a time.
+#[inline]
+fn find_end(bytes: &[u8], quote: u8) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
+    let (quotes, slashes) = (ONES * u64::from(quote), ONES * u64::from(b'\\'));
+    let mut chunks = bytes.chunks_exact(8);
+    let mut at = 0;
+    for chunk in &mut chunks {
+        let word = chunk.iter().rev().fold(0, |word, byte| (word << 8) | u64::from(*byte));
+        let found = zeros(word ^ quotes) | zeros(word ^ slashes);
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    chunks.remainder().iter().position(|byte| *byte == quote || *byte == b'\\').map(|rest| at + rest)
 }
