@@ -74,6 +74,11 @@ impl JavaRegex {
         whole.as_ref().is_some_and(|whole| whole.is_match(text))
     }
 
+    /// Whether the text matches anywhere.
+    pub fn finds(&self, text: &str) -> bool {
+        self.find.is_match(text)
+    }
+
     /// Replaces matches, the first one or all, by a replacement with `$1`, `${name}` and backslashes.
     pub fn replace(&self, text: &str, replacement: &str, all: bool, most: usize) -> Result<Option<String>, RegexError> {
         let wrong = || RegexError::Replacement(replacement.to_owned());

@@ -4,5 +4,6 @@ pub mod java_regex;
 pub mod jsonpath;
 pub mod object;
 pub mod openapi;
+pub mod schema;
 pub mod sigv4;
 pub mod vtl;
