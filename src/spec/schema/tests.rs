@@ -48,6 +48,14 @@ fn messages_are_those_of_the_java_validator() {
             "[array is too short: must have at least 1 elements but instance has 0 elements]",
         ),
         (json!({"uniqueItems": true}), json!([1, 1.0]), "[array must not contain duplicate elements]"),
+    ] {
+        assert_eq!(said(schema.clone(), instance), expected, "{schema}");
+    }
+}
+
+#[test]
+fn messages_about_objects_and_several_schemas_are_the_validators_too() {
+    for (schema, instance, expected) in [
         (
             json!({"additionalProperties": false}),
             json!({"x": 1}),
@@ -89,6 +97,14 @@ fn messages_are_those_of_the_java_validator() {
             json!({"a": 1}),
             r#"[object has missing required properties (["x"])]"#,
         ),
+    ] {
+        assert_eq!(said(schema.clone(), instance), expected, "{schema}");
+    }
+}
+
+#[test]
+fn schemas_that_are_none_are_refused_with_their_place() {
+    for (schema, instance, expected) in [
         (json!({"type": "strin"}), json!(1), r#"schema: M#: "strin" is no type"#),
         (
             json!({"properties": {"a": {"pattern": "(?=x)"}}}),

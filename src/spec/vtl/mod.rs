@@ -137,6 +137,15 @@ impl Template {
         &self.source
     }
 
+    /// The text that every run gives, when there is nothing in it to run.
+    pub fn plain(&self) -> Option<&str> {
+        match &*self.body {
+            [] => Some(""),
+            [node::Node::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
     /// Renders it. `overrides` are what `$context.requestOverride` and `responseOverride` held before, and what the run
     /// leaves in them; a run that fails changes nothing.
     pub fn render(

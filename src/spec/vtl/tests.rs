@@ -235,3 +235,18 @@ fn javas_methods_answer_as_java_does() {
         assert_eq!(answer(source, &request()), expected, "{source}");
     }
 }
+
+#[test]
+fn a_template_without_anything_to_run_is_plain() {
+    for (source, plain) in [
+        ("", Some("")),
+        ("{\"statusCode\": 200}", Some("{\"statusCode\": 200}")),
+        ("a ## note\nb", Some("a b")),
+        ("#[[ $x ]]#", Some(" $x ")),
+        ("costs $5", Some("costs $5")),
+        ("$x", None),
+        ("#foo", None),
+    ] {
+        assert_eq!(Template::parse(source).expect("a template").plain(), plain, "{source}");
+    }
+}
