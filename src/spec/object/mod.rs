@@ -28,6 +28,7 @@ pub struct Allowance {
 
 /// Why a run was ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[repr(u64)]
 pub enum Exceeded {
     /// More steps than allowed.
     #[error("it took more steps than are allowed")]

@@ -4,8 +4,9 @@
 
 use super::{Big, Exceeded, Heap, ListKind, MOST_DEPTH, Text, Value};
 
-/// Why a text gave no object.
+/// Why a text gave no object. Words all through, as [`Value`] has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[repr(u64)]
 pub enum NotJson {
     /// It is no JSON.
     #[error("no JSON at byte {at}")]
@@ -59,17 +60,10 @@ struct Reader<'r, 'a> {
 
 impl<'a> Reader<'_, 'a> {
     /// Some of the text as a string: lent if that can be, else copied.
-    fn keep(&mut self, from: usize, to: usize) -> Result<Text<'a>, Exceeded> {
+    fn keep(&mut self, from: usize, to: usize) -> Result<Value<'a>, Exceeded> {
         match self.lend {
-            Some(text) => Ok(Text::Lent(&text[from..to])),
-            None => self.hold(self.text[from..to].to_owned()),
-        }
-    }
-
-    fn hold(&mut self, text: String) -> Result<Text<'a>, Exceeded> {
-        match self.heap.text(text)? {
-            Value::Str(text) => Ok(text),
-            _ => Ok(Text::Lent("")),
+            Some(text) => Ok(Value::Str(Text::Lent(&text[from..to]))),
+            None => self.heap.text(self.text[from..to].to_owned()),
         }
     }
 
@@ -97,7 +91,7 @@ impl<'a> Reader<'_, 'a> {
         match self.peek() {
             Some(b'{') => self.map(depth),
             Some(b'[') => self.list(depth),
-            Some(quote @ (b'"' | b'\'')) => Ok(Value::Str(self.string(quote)?)),
+            Some(quote @ (b'"' | b'\'')) => self.string(quote),
             Some(_) => self.word(ends),
             None => self.wrong(),
         }
@@ -130,7 +124,7 @@ impl<'a> Reader<'_, 'a> {
             self.blanks();
             let value = self.value(depth + 1, b",}")?;
             self.heap.charge(1)?;
-            self.entries.push((Value::Str(key), value));
+            self.entries.push((key, value));
             self.blanks();
             match self.peek() {
                 Some(b',') => self.at += 1,
@@ -207,7 +201,7 @@ impl<'a> Reader<'_, 'a> {
             _ => {}
         }
         if !matches!(word.as_bytes()[0], b'0'..=b'9' | b'-' | b'+' | b'.') {
-            return Ok(Value::Str(self.keep(from, to)?));
+            return Ok(self.keep(from, to)?);
         }
         if let Ok(number) = word.parse::<i64>()
             && !word.starts_with('+')
@@ -219,13 +213,16 @@ impl<'a> Reader<'_, 'a> {
         }
         let numeric = word.bytes().all(|b| matches!(b, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'));
         match word.parse::<f64>() {
-            Ok(_) if numeric && word.len() > 18 => Ok(Value::Decimal(self.keep(from, to)?)),
+            Ok(_) if numeric && word.len() > 18 => match self.keep(from, to)? {
+                Value::Str(digits) => Ok(Value::Decimal(digits)),
+                other => Ok(other),
+            },
             Ok(number) if numeric => Ok(Value::Double(number)),
-            _ => Ok(Value::Str(self.keep(from, to)?)),
+            _ => Ok(self.keep(from, to)?),
         }
     }
 
-    fn string(&mut self, quote: u8) -> Result<Text<'a>, NotJson> {
+    fn string(&mut self, quote: u8) -> Result<Value<'a>, NotJson> {
         let from = self.at + 1;
         let bytes = self.text.as_bytes();
         let ends = find_end(&bytes[from..], quote);
@@ -249,7 +246,7 @@ impl<'a> Reader<'_, 'a> {
             }
         }
         self.at = at + 1;
-        Ok(self.hold(out)?)
+        Ok(self.heap.text(out)?)
     }
 
     /// What stands after a backslash at `at`; gives where to go on.

@@ -12,15 +12,16 @@ pub(super) const EMPTY: Value<'static> = Value::Str(Text::Lent(""));
 /// How deep directives, macros and expressions may run in one another.
 pub(super) const MOST_DEPTH: usize = 160;
 
-/// Why the statements that follow are not run.
+/// Why the statements that follow are not run. Small, and words all through: it travels with every value.
 #[derive(Debug)]
+#[repr(u64)]
 pub(super) enum Halt {
     /// `#stop`
     Stop,
     /// `#break`, out of the nearest block or out of a certain loop.
     Break(Option<u32>),
     /// The run fails.
-    Fail(Failure),
+    Fail(Box<Failure>),
 }
 
 /// What went wrong, and where in the template.
@@ -50,7 +51,7 @@ impl<T> At<T> for Result<T, NotJson> {
 }
 
 pub(super) fn fail(place: Place, what: impl Into<String>) -> Halt {
-    Halt::Fail(Failure { place, what: what.into() })
+    Halt::Fail(Box::new(Failure { place, what: what.into() }))
 }
 
 /// The sorts of objects that only the engine knows.
@@ -170,7 +171,7 @@ fn render_with<'a>(
         context_extra: None,
     };
     let halt = |halt| match halt {
-        Halt::Fail(failure) => Err(failure),
+        Halt::Fail(failure) => Err(*failure),
         Halt::Break(Some(_)) => {
             Err(Failure { place: 0, what: "#break names a loop that does not run any more".to_owned() })
         }
