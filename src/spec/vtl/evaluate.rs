@@ -54,6 +54,8 @@ impl<'a> Run<'a> {
         self.heap.charge(1).at(0)?;
         Ok(match expression {
             Expression::Bool(value) => *value,
+            // It has no value, but as a condition it is a reference that is not defined.
+            Expression::Reference(reference) if reference.sort == Sort::Mute => true,
             Expression::Reference(reference) => match self.reference(reference)? {
                 Value::Bool(value) => value,
                 Value::Null => false,

@@ -43,6 +43,7 @@ pub use overrides::Overrides;
 
 use node::{Block, Macro, Slot};
 use parser::{Parser, Shared, Wrong};
+use std::collections::HashMap;
 
 /// A template that cannot be parsed, or a run that failed: what is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -81,7 +82,7 @@ impl Default for Limits {
 pub struct Template {
     source: Box<str>,
     body: Block,
-    macros: Box<[Macro]>,
+    macros: HashMap<Box<str>, Macro>,
     blocks: Box<[Block]>,
     names: Box<[Box<str>]>,
     known: Known,
@@ -125,7 +126,7 @@ impl Template {
         Ok(Template {
             source: source.into(),
             body,
-            macros: shared.macros.into(),
+            macros: shared.macros,
             blocks: shared.blocks.into(),
             names: shared.list.into(),
             known,

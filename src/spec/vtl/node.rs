@@ -80,7 +80,6 @@ pub(super) struct Argument {
 /// A macro's definition.
 #[derive(Debug)]
 pub(super) struct Macro {
-    pub name: Box<str>,
     pub parameters: Box<[Slot]>,
     pub body: Block,
 }

@@ -23,7 +23,7 @@ pub(super) struct Wrong {
 pub(super) struct Shared {
     names: HashMap<Box<str>, Slot>,
     pub list: Vec<Box<str>>,
-    pub macros: Vec<Macro>,
+    pub macros: HashMap<Box<str>, Macro>,
     pub blocks: Vec<Block>,
     loops: u32,
     nested: usize,
@@ -235,7 +235,7 @@ impl<'s, 'p> Parser<'s, 'p> {
     }
 
     fn is_macro(&self, name: &str) -> bool {
-        self.shared.macros.iter().any(|known| &*known.name == name)
+        self.shared.macros.contains_key(name)
     }
 
     /// `\#if`: half the backslashes go where a directive is meant.
@@ -440,7 +440,7 @@ impl<'s, 'p> Parser<'s, 'p> {
                     self.shared.slot(first.strip_prefix('$').unwrap_or(first))
                 })
                 .collect();
-            self.shared.macros.push(Macro { name: name.literal.clone(), parameters, body });
+            self.shared.macros.insert(name.literal.clone(), Macro { parameters, body });
         }
         Ok(())
     }

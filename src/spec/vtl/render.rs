@@ -74,6 +74,9 @@ impl<'a> Run<'a> {
                 }
                 Value::Foreign(object) if object.kind == kind::BLOCK => {
                     if !self.render_block(object.id, reference.place)? {
+                        // Its backslashes come twice then.
+                        let more = reference.prefix.trim_start_matches('\\');
+                        self.out.push_str(&reference.prefix[..reference.prefix.len() - more.len()]);
                         self.out.push_str(&reference.prefix);
                         self.show_literal(reference);
                     }
@@ -194,7 +197,7 @@ impl<'a> Run<'a> {
 
     fn macro_call(&mut self, call: &'a Call) -> Ran<()> {
         let template = self.template;
-        let Some(found) = template.macros.iter().find(|known| known.name == call.name) else {
+        let Some(found) = template.macros.get(&call.name) else {
             self.out.push_str(&call.literal);
             return self.check_output(call.place);
         };
@@ -204,15 +207,20 @@ impl<'a> Run<'a> {
                 format!("#{} takes references and values; references begin with $", call.name),
             ));
         }
-        if self.calls() >= MACRO_DEPTH {
+        if self.macros_running >= MACRO_DEPTH {
             return Err(fail(call.place, format!("macros call one another more than {MACRO_DEPTH} deep")));
         }
         let content = match call.body {
             Some(block) => Some(self.block_reference(block, MACRO_DEPTH as u32)?),
             None => None,
         };
+        self.macros_running += 1;
         match self.with_frame(&found.parameters, &call.arguments, content, &found.body, call.place) {
             Err(Halt::Break(None)) => Ok(()),
+            Ok(()) => {
+                self.macros_running -= 1;
+                Ok(())
+            }
             other => other,
         }
     }

@@ -110,6 +110,8 @@ pub(super) struct Run<'a> {
     /// How many of the frames are seen: an argument is looked up where the macro was called.
     view: usize,
     pub depth: usize,
+    /// Macros that run, and those that a `#break` left: Velocity never takes these off its stack.
+    pub macros_running: usize,
     pub scopes: Vec<Scope<'a>>,
     pub blocks: Vec<BlockReference>,
     pub entries: Vec<(MapId, Value<'a>)>,
@@ -160,6 +162,7 @@ fn render_with<'a>(
         frames: Vec::new(),
         view: 0,
         depth: 0,
+        macros_running: 0,
         scopes: Vec::new(),
         blocks: Vec::new(),
         entries: Vec::new(),
@@ -324,11 +327,6 @@ impl<'a> Run<'a> {
         self.view -= 1;
         self.frames.extend(hidden);
         result
-    }
-
-    /// How many macros run in one another here.
-    pub(super) fn calls(&self) -> usize {
-        self.view
     }
 
     /// A string of the run's.

@@ -33,7 +33,16 @@ impl<'a> Run<'a> {
             return self.string_without_arguments(text, invocation.method, place);
         }
         let this = self.heap.str(text);
-        if matches!(arguments[0], Value::Null) && !matches!(invocation.method, Method::Unknown | Method::ValueOf) {
+        let takes_text = matches!(
+            invocation.method,
+            Method::Contains
+                | Method::StartsWith
+                | Method::EndsWith
+                | Method::CompareTo
+                | Method::CompareToIgnoreCase
+                | Method::Concat
+        );
+        if takes_text && matches!(arguments[0], Value::Null) {
             return Err(fail(place, format!("{}() of a string was called with null", invocation.name)));
         }
         let Some(other) = self.str_argument(arguments[0]) else {
