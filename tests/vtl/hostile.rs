@@ -139,3 +139,26 @@ proptest! {
         let _ = render(&template, &json!({"s": "str", "a": [1, 2], "m": {"k": "v"}, "n": 5}), &TIGHT);
     }
 }
+
+#[test]
+fn steps_that_look_small_are_charged_for_what_they_move() {
+    let loops = |body: &str| format!("#foreach($i in [1..1000])#foreach($j in [1..1000]){body}#end#end");
+    let big = "#set($b = [])#foreach($i in [1..13])#set($x = $b.add($i))#set($x = $b.addAll($b))#end";
+    let names: String = (0..5000).map(|n| format!("#set($v{n} = {n})")).collect();
+    for (name, template) in [
+        ("lists in lists", format!("{big}{}", loops("#set($x = $l.containsAll($b))"))),
+        ("long arguments", format!("#set($t = $s.repeat(100000)){}", loops("#set($x = $s.equalsIgnoreCase($t))"))),
+        ("many variables", format!("#macro(m){names}{}#end#m()", loops("$nope"))),
+        (
+            "many parameters",
+            format!(
+                "#macro(m {})#foreach($i in [1..1000])#foreach($j in [1..1000])$p0#end#end#end#m({})",
+                (0..3000).map(|n| format!("$p{n} ")).collect::<String>(),
+                "$s ".repeat(3000)
+            ),
+        ),
+    ] {
+        let found = bounded(name, template);
+        assert!(matches!(&found, Err(message) if message.contains("than")), "{name}: {found:?}");
+    }
+}

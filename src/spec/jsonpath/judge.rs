@@ -215,7 +215,10 @@ fn matches_pattern<'a>(heap: &mut Heap<'a>, left: &Operand<'_, 'a>, right: &Oper
         _ => return Ok(false),
     };
     let inputs: Vec<Value<'a>> = match other {
-        Operand::Value(Value::List(id)) | Operand::Written(Value::List(id)) => heap.items(*id).to_vec(),
+        Operand::Value(Value::List(id)) | Operand::Written(Value::List(id)) => {
+            heap.charge(heap.items(*id).len() / 8)?;
+            heap.items(*id).to_vec()
+        }
         Operand::Value(value) => vec![*value],
         _ => vec![Value::Null],
     };

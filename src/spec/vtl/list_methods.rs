@@ -28,6 +28,7 @@ impl<'a> Run<'a> {
                 return self.heap.list(ListKind::Array, items).at(place);
             }
             (Method::ContainsAll, [Value::List(other)]) => {
+                self.heap.charge(self.heap.items(*other).len() / 8).at(place)?;
                 for item in self.heap.items(*other).to_vec() {
                     if self.find(id, item, place)?.is_none() {
                         return Ok(Value::Bool(false));

@@ -5,6 +5,7 @@ use super::node::{Argument, Block, Expression, Place, Slot};
 use super::overrides::Overrides;
 use super::{Limits, Template};
 use crate::spec::object::{Allowance, Exceeded, Foreign, Heap, ListId, MapId, NotJson, Text, Value};
+use std::collections::HashMap;
 
 /// The empty string: what every undefined reference is.
 pub(super) const EMPTY: Value<'static> = Value::Str(Text::Lent(""));
@@ -95,8 +96,8 @@ pub(super) struct BlockReference {
 /// The variables of a macro's call. Parameters are passed by name: they are looked up anew each time.
 #[derive(Debug, Default)]
 struct Frame<'a> {
-    locals: Vec<(Slot, Value<'a>)>,
-    proxies: Vec<(Slot, &'a Argument)>,
+    locals: HashMap<Slot, Value<'a>>,
+    proxies: HashMap<Slot, &'a Argument>,
 }
 
 pub(super) struct Run<'a> {
@@ -237,14 +238,12 @@ impl<'a> Run<'a> {
     fn get_in_frames(&mut self, slot: Slot) -> Ran<Value<'a>> {
         for at in (0..self.view).rev() {
             let frame = &self.frames[at];
-            let local = frame.locals.iter().find(|(known, _)| *known == slot);
-            if let Some((_, value)) = local
+            if let Some(value) = frame.locals.get(&slot)
                 && !matches!(value, Value::Null)
             {
                 return Ok(*value);
             }
-            if let Some((_, argument)) = frame.proxies.iter().find(|(known, _)| *known == slot) {
-                let argument = *argument;
+            if let Some(argument) = frame.proxies.get(&slot).copied() {
                 let view = std::mem::replace(&mut self.view, at);
                 let value = match &argument.value {
                     Expression::Reference(reference) if reference.steps.is_empty() => self.get(reference.slot),
@@ -261,10 +260,7 @@ impl<'a> Run<'a> {
     #[inline]
     pub(super) fn put(&mut self, slot: Slot, value: Value<'a>) {
         for frame in &mut self.frames[..self.view] {
-            match frame.locals.iter_mut().find(|(known, _)| *known == slot) {
-                Some((_, old)) => *old = value,
-                None => frame.locals.push((slot, value)),
-            }
+            frame.locals.insert(slot, value);
         }
         self.variables[slot as usize] = value;
     }
@@ -272,8 +268,8 @@ impl<'a> Run<'a> {
     /// Takes a variable away.
     pub(super) fn remove(&mut self, slot: Slot) {
         for frame in &mut self.frames[..self.view] {
-            frame.locals.retain(|(known, _)| *known != slot);
-            frame.proxies.retain(|(known, _)| *known != slot);
+            frame.locals.remove(&slot);
+            frame.proxies.remove(&slot);
         }
         self.variables[slot as usize] = Value::Null;
     }
@@ -288,8 +284,8 @@ impl<'a> Run<'a> {
     /// What was written for a macro's parameter, where one of this name is seen.
     pub(super) fn written(&self, slot: Slot) -> Option<&'a str> {
         let frames = self.frames[..self.view].iter().rev();
-        let mut proxies = frames.filter_map(|frame| frame.proxies.iter().find(|(known, _)| *known == slot));
-        proxies.next().map(|(_, argument)| &*argument.literal)
+        let mut proxies = frames.filter_map(|frame| frame.proxies.get(&slot));
+        proxies.next().map(|argument| &*argument.literal)
     }
 
     /// Runs a macro's body with its parameters.
@@ -310,12 +306,16 @@ impl<'a> Run<'a> {
                 | Expression::Reference(_)
                 | Expression::Range(_)
                 | Expression::List(_)
-                | Expression::Map(_) => frame.proxies.push((*slot, argument)),
-                constant => frame.locals.push((*slot, self.value(constant)?)),
+                | Expression::Map(_) => {
+                    frame.proxies.insert(*slot, argument);
+                }
+                constant => {
+                    frame.locals.insert(*slot, self.value(constant)?);
+                }
             }
         }
         if let Some(content) = content {
-            frame.locals.push((self.template.known.body_content, content));
+            frame.locals.insert(self.template.known.body_content, content);
         }
         // What is seen from here is only what was seen where the macro was called.
         let hidden = self.frames.split_off(self.view);

@@ -16,7 +16,9 @@ impl<'a> Run<'a> {
         arguments: &[Value<'a>],
     ) -> Ran<Value<'a>> {
         let place = invocation.place;
-        self.heap.charge(self.heap.str(text).len() / 64).at(place)?;
+        let others = arguments.iter().map(|argument| self.str_argument(*argument).map_or(0, str::len));
+        let bytes = self.heap.str(text).len() + others.sum::<usize>();
+        self.heap.charge(bytes / 64).at(place)?;
         match invocation.method {
             Method::Matches | Method::ReplaceAll | Method::ReplaceFirst | Method::Split => {
                 return self.regex_method(text, invocation, arguments);
