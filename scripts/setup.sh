@@ -67,3 +67,24 @@ need_node() {
   MERIDIAN_TEST_NODE=$(cd "$home" && pwd)/node
   export MERIDIAN_TEST_NODE
 }
+
+# Makes $target/judges hold what --all compares with: Jayway's JSONPath (a jar inside npm's wiremock) and the draft-4
+# suite (inside PyPI's jsonschema). What cannot be had is skipped by its test, which says so.
+need_judges() {
+  local judges=$target/judges wiremock=3.13.2 jsonschema=4.26.0
+  mkdir -p "$judges"
+  if ! [ -e "$judges/wiremock.jar" ]; then
+    (cd "$judges" && npm pack --silent "wiremock@$wiremock" && tar xzf "wiremock-$wiremock.tgz" &&
+      mv "package/build/wiremock-standalone-$wiremock.jar" wiremock.jar && rm -r package "wiremock-$wiremock.tgz") \
+      >/dev/null 2>&1 || say "npm cannot fetch wiremock $wiremock: paths are not compared with Jayway's"
+  fi
+  if ! [ -d "$judges/draft4" ]; then
+    (cd "$judges" && "$MERIDIAN_TEST_PYTHON" -m pip download --quiet --no-binary :all: --no-deps "jsonschema==$jsonschema" &&
+      tar xzf "jsonschema-$jsonschema.tar.gz" && mv "jsonschema-$jsonschema/json/tests/draft4" draft4 &&
+      rm -r "jsonschema-$jsonschema" "jsonschema-$jsonschema.tar.gz") \
+      >/dev/null 2>&1 || say "pip cannot fetch jsonschema $jsonschema: schemas are not compared with its suite"
+  fi
+  judges=$(cd "$judges" && pwd)
+  [ ! -e "$judges/wiremock.jar" ] || export MERIDIAN_WIREMOCK_JAR=$judges/wiremock.jar
+  [ ! -d "$judges/draft4" ] || export MERIDIAN_SCHEMA_SUITE=$judges/draft4
+}

@@ -1,4 +1,9 @@
 //! Other people's specifications, pure, each fit to be its own crate.
 
+pub mod java_regex;
+pub mod jsonpath;
+pub mod object;
 pub mod openapi;
+pub mod schema;
 pub mod sigv4;
+pub mod vtl;

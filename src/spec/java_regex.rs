@@ -1,0 +1,466 @@
+//! Java's regular expressions over an engine that runs in linear time.
+//!
+//! A pattern is rewritten into that engine's syntax. What would need backtracking (look-around, back references,
+//! possessive quantifiers) is refused with a clear error; `$` means the very end, also where the text ends in a newline.
+
+use regex::{Regex, RegexBuilder};
+use std::sync::OnceLock;
+
+/// Why a pattern or replacement cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RegexError {
+    /// Java has it, this engine does not.
+    #[error("the regular expression {pattern:?} uses {what}, which is not supported")]
+    Unsupported {
+        /// As written.
+        pattern: String,
+        /// What it is.
+        what: &'static str,
+    },
+    /// Wrong in Java too, or too large.
+    #[error("the regular expression {pattern:?} cannot be compiled: {reason}")]
+    Wrong {
+        /// As written.
+        pattern: String,
+        /// Why.
+        reason: String,
+    },
+    /// `$7` without a seventh group, or a lone backslash.
+    #[error("the replacement {0:?} cannot be used with this regular expression")]
+    Replacement(String),
+}
+
+/// Bytes that a compiled pattern may take.
+const MOST_BYTES: usize = 1 << 20;
+const MOST_LENGTH: usize = 8192;
+
+/// A compiled pattern.
+#[derive(Debug)]
+pub struct JavaRegex {
+    find: Regex,
+    /// The same for the whole text; compiled when first asked.
+    whole: OnceLock<Option<Regex>>,
+    rewritten: Box<str>,
+}
+
+impl JavaRegex {
+    /// Compiles a pattern.
+    pub fn compile(pattern: &str) -> Result<JavaRegex, RegexError> {
+        JavaRegex::with_flags(pattern, "")
+    }
+
+    /// Compiles a pattern with Java's flag letters, such as `i` for any case.
+    pub fn with_flags(pattern: &str, flags: &str) -> Result<JavaRegex, RegexError> {
+        if pattern.len() > MOST_LENGTH {
+            let reason = format!("longer than {MOST_LENGTH} bytes");
+            return Err(RegexError::Wrong { pattern: pattern.chars().take(40).collect(), reason });
+        }
+        let mut rewritten = String::with_capacity(pattern.len() + 16);
+        let kept: String = flags.chars().filter(|flag| matches!(flag, 'i' | 'm' | 's' | 'x')).collect();
+        if !kept.is_empty() {
+            rewritten.push_str(&format!("(?{kept})"));
+        }
+        let letters: Vec<char> = pattern.chars().collect();
+        let mut rewriter = Rewriter { letters: &letters, at: 0, dot_all: kept.contains('s'), out: &mut rewritten };
+        rewriter.run().map_err(|what| RegexError::Unsupported { pattern: pattern.to_owned(), what })?;
+        let find = build(&rewritten)
+            .map_err(|error| RegexError::Wrong { pattern: pattern.to_owned(), reason: last_line(&error) })?;
+        Ok(JavaRegex { find, whole: OnceLock::new(), rewritten: rewritten.into() })
+    }
+
+    /// Whether the whole text matches.
+    pub fn matches(&self, text: &str) -> bool {
+        let whole = self.whole.get_or_init(|| build(&format!(r"\A(?:{})\z", self.rewritten)).ok());
+        whole.as_ref().is_some_and(|whole| whole.is_match(text))
+    }
+
+    /// Whether the text matches anywhere.
+    pub fn finds(&self, text: &str) -> bool {
+        self.find.is_match(text)
+    }
+
+    /// Replaces matches, the first one or all, by a replacement with `$1`, `${name}` and backslashes.
+    pub fn replace(&self, text: &str, replacement: &str, all: bool, most: usize) -> Result<Option<String>, RegexError> {
+        let wrong = || RegexError::Replacement(replacement.to_owned());
+        let parts = self.replacement(replacement).ok_or_else(wrong)?;
+        let mut out = String::with_capacity(text.len());
+        let mut last = 0;
+        for captures in self.find.captures_iter(text).take(if all { usize::MAX } else { 1 }) {
+            let Some(found) = captures.get(0) else { break };
+            out.push_str(&text[last..found.start()]);
+            for part in &parts {
+                match part {
+                    Part::Text(text) => out.push_str(text),
+                    Part::Group(group) => out.push_str(captures.get(*group).map_or("", |group| group.as_str())),
+                }
+            }
+            last = found.end();
+            if out.len() > most {
+                return Ok(None);
+            }
+        }
+        out.push_str(&text[last..]);
+        Ok((out.len() <= most).then_some(out))
+    }
+
+    fn replacement(&self, text: &str) -> Option<Vec<Part>> {
+        let groups = self.find.captures_len();
+        let mut parts = Vec::new();
+        let mut plain = String::new();
+        let mut letters = text.chars().peekable();
+        while let Some(letter) = letters.next() {
+            match letter {
+                '\\' => plain.push(letters.next()?),
+                '$' => {
+                    let group = match letters.next()? {
+                        '{' => {
+                            let mut name = String::new();
+                            loop {
+                                match letters.next()? {
+                                    '}' => break,
+                                    letter => name.push(letter),
+                                }
+                            }
+                            self.find.capture_names().position(|known| known == Some(&name))?
+                        }
+                        digit => {
+                            let mut group = digit.to_digit(10)? as usize;
+                            if group >= groups {
+                                return None;
+                            }
+                            // More digits belong to it as long as there is such a group.
+                            while let Some(digit) = letters.peek().and_then(|letter| letter.to_digit(10))
+                                && group * 10 + (digit as usize) < groups
+                            {
+                                group = group * 10 + digit as usize;
+                                letters.next();
+                            }
+                            group
+                        }
+                    };
+                    parts.push(Part::Text(std::mem::take(&mut plain)));
+                    parts.push(Part::Group(group));
+                }
+                letter => plain.push(letter),
+            }
+        }
+        parts.push(Part::Text(plain));
+        Some(parts)
+    }
+
+    /// Java's `split`: at most `limit` parts if it is positive; empty parts at the end go if it is 0.
+    pub fn split<'t>(&self, text: &'t str, limit: i32) -> Vec<&'t str> {
+        let most = usize::try_from(limit).unwrap_or(0);
+        let mut parts = Vec::new();
+        let mut last = 0;
+        for found in self.find.find_iter(text) {
+            if most > 0 && parts.len() + 1 == most {
+                break;
+            }
+            if found.end() == 0 {
+                continue;
+            }
+            if found.start() == text.len() && found.is_empty() {
+                break;
+            }
+            parts.push(&text[last..found.start()]);
+            last = found.end();
+        }
+        if parts.is_empty() {
+            return vec![text];
+        }
+        parts.push(&text[last..]);
+        if limit == 0 {
+            while parts.last().is_some_and(|part| part.is_empty()) {
+                parts.pop();
+            }
+        }
+        parts
+    }
+}
+
+enum Part {
+    Text(String),
+    Group(usize),
+}
+
+fn build(pattern: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(pattern).size_limit(MOST_BYTES).dfa_size_limit(MOST_BYTES).nest_limit(64).build()
+}
+
+fn last_line(error: &regex::Error) -> String {
+    error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+}
+
+struct Rewriter<'r> {
+    letters: &'r [char],
+    at: usize,
+    dot_all: bool,
+    out: &'r mut String,
+}
+
+/// Classes by name, in ASCII as Java has them.
+const POSIX: &[(&str, &str)] = &[
+    ("Lower", "lower"),
+    ("Upper", "upper"),
+    ("ASCII", "ascii"),
+    ("Alpha", "alpha"),
+    ("Digit", "digit"),
+    ("Alnum", "alnum"),
+    ("Punct", "punct"),
+    ("Graph", "graph"),
+    ("Print", "print"),
+    ("Blank", "blank"),
+    ("Cntrl", "cntrl"),
+    ("XDigit", "xdigit"),
+    ("Space", "space"),
+];
+
+impl Rewriter<'_> {
+    fn peek(&self, ahead: usize) -> Option<char> {
+        self.letters.get(self.at + ahead).copied()
+    }
+
+    fn starts(&self, text: &str) -> bool {
+        text.chars().enumerate().all(|(ahead, letter)| self.peek(ahead) == Some(letter))
+    }
+
+    fn run(&mut self) -> Result<(), &'static str> {
+        let mut depth = 0usize;
+        while let Some(letter) = self.peek(0) {
+            self.at += 1;
+            match letter {
+                '\\' => self.escape(depth > 0)?,
+                '[' => {
+                    depth += 1;
+                    self.out.push('[');
+                    for sign in ['^', ']'] {
+                        if self.peek(0) == Some(sign) {
+                            self.at += 1;
+                            self.out.push_str(if sign == ']' { "\\]" } else { "^" });
+                        }
+                    }
+                }
+                ']' if depth > 0 => {
+                    depth -= 1;
+                    self.out.push(']');
+                }
+                ']' => self.out.push_str("\\]"),
+                '-' | '~' if depth > 0 && self.peek(0) == Some(letter) => {
+                    self.at += 1;
+                    self.out.push_str(&format!("\\{letter}\\{letter}"));
+                }
+                _ if depth > 0 => self.out.push(letter),
+                '.' if !self.dot_all => self.out.push_str(r"[^\n\r\u{85}\u{2028}\u{2029}]"),
+                '(' if self.peek(0) == Some('?') => self.group()?,
+                '*' | '+' | '?' | '}' => {
+                    self.out.push(letter);
+                    if self.peek(0) == Some('+') {
+                        return Err("possessive quantifiers");
+                    }
+                    if self.peek(0) == Some('?') {
+                        self.at += 1;
+                        self.out.push('?');
+                    }
+                }
+                letter => self.out.push(letter),
+            }
+        }
+        Ok(())
+    }
+
+    /// After `(`, a question mark comes.
+    fn group(&mut self) -> Result<(), &'static str> {
+        if self.starts("?=") || self.starts("?!") || self.starts("?<=") || self.starts("?<!") {
+            return Err("look-around");
+        }
+        if self.starts("?>") {
+            return Err("atomic groups");
+        }
+        if self.starts("?<") {
+            self.at += 2;
+            self.out.push_str("(?P<");
+            return Ok(());
+        }
+        self.out.push_str("(?");
+        self.at += 1;
+        let mut kept = false;
+        let mut off = false;
+        while let Some(flag) = self.peek(0) {
+            match flag {
+                'i' | 'm' | 's' | 'x' => {
+                    self.dot_all = if flag == 's' { !off } else { self.dot_all };
+                    if off && !kept {
+                        self.out.push('-');
+                    }
+                    kept = true;
+                    self.out.push(flag);
+                }
+                'd' | 'u' | 'U' => {}
+                '-' => (off, kept) = (true, false),
+                ')' if !kept => {
+                    // Only flags that mean nothing here.
+                    self.out.push(':');
+                    break;
+                }
+                _ => break,
+            }
+            self.at += 1;
+        }
+        Ok(())
+    }
+
+    fn class(&mut self, inside: bool, negated: bool, set: &str) {
+        match (inside, negated) {
+            (true, false) => self.out.push_str(set),
+            (_, true) => self.out.push_str(&format!("[^{set}]")),
+            (false, false) => self.out.push_str(&format!("[{set}]")),
+        }
+    }
+
+    fn escape(&mut self, inside: bool) -> Result<(), &'static str> {
+        let Some(letter) = self.peek(0) else { return Err("a backslash at its end") };
+        self.at += 1;
+        match letter {
+            'd' | 'D' => self.class(inside, letter == 'D', "0-9"),
+            'w' | 'W' => self.class(inside, letter == 'W', "a-zA-Z0-9_"),
+            's' | 'S' => self.class(inside, letter == 'S', r" \t\n\x0B\x0C\r"),
+            'h' | 'H' => {
+                self.class(inside, letter == 'H', r" \t\u{A0}\u{1680}\u{180e}\u{2000}-\u{200a}\u{202f}\u{205f}\u{3000}")
+            }
+            'v' | 'V' => self.class(inside, letter == 'V', r"\n\x0B\x0C\r\u{85}\u{2028}\u{2029}"),
+            'R' if !inside => self.out.push_str(r"(?:\r\n|[\n\x0B\x0C\r\u{85}\u{2028}\u{2029}])"),
+            'Q' => self.quoted(),
+            'p' | 'P' => self.property(inside, letter == 'P'),
+            't' | 'n' | 'r' | 'f' | 'a' | 'A' | 'z' | 'b' | 'B' => {
+                self.out.push('\\');
+                self.out.push(letter);
+            }
+            'Z' => self.out.push_str(r"\z"),
+            'e' => self.out.push_str(r"\x1B"),
+            'x' if self.peek(0) == Some('{') => self.out.push_str(r"\x"),
+            'x' => self.code(2, 16),
+            'u' => self.code(4, 16),
+            '0' => {
+                let digits = (0..3).take_while(|ahead| matches!(self.peek(*ahead), Some('0'..='7'))).count();
+                self.code(digits, 8);
+            }
+            '1'..='9' | 'k' => return Err("back references"),
+            'G' | 'X' | 'c' | 'N' => return Err("an escape that is rarely used"),
+            other if other.is_ascii_alphanumeric() => return Err("an unknown escape"),
+            other => self.literal(other),
+        }
+        Ok(())
+    }
+
+    fn literal(&mut self, letter: char) {
+        self.out.push_str(&regex::escape(letter.encode_utf8(&mut [0; 4])));
+    }
+
+    fn code(&mut self, digits: usize, radix: u32) {
+        let text: String = self.letters.iter().skip(self.at).take(digits).collect();
+        self.at += digits;
+        if let Some(letter) = u32::from_str_radix(&text, radix).ok().and_then(char::from_u32) {
+            self.literal(letter);
+        }
+    }
+
+    fn quoted(&mut self) {
+        while self.at < self.letters.len() {
+            if self.starts("\\E") {
+                self.at += 2;
+                return;
+            }
+            self.literal(self.letters[self.at]);
+            self.at += 1;
+        }
+    }
+
+    fn property(&mut self, inside: bool, negated: bool) {
+        let name = if self.peek(0) == Some('{') {
+            let rest = &self.letters[self.at + 1..];
+            let length = rest.iter().position(|letter| *letter == '}').unwrap_or(rest.len());
+            self.at += length + 2;
+            rest[..length].iter().collect::<String>()
+        } else {
+            self.at += 1;
+            self.letters.get(self.at - 1).map(|letter| letter.to_string()).unwrap_or_default()
+        };
+        if let Some((_, class)) = POSIX.iter().find(|(known, _)| *known == name) {
+            let class = format!("[:{}{class}:]", if negated { "^" } else { "" });
+            self.out.push_str(&if inside { class } else { format!("[{class}]") });
+            return;
+        }
+        let name = name.strip_prefix("Is").unwrap_or(&name);
+        self.out.push_str(&format!("\\{}{{{name}}}", if negated { 'P' } else { 'p' }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn regex(pattern: &str) -> JavaRegex {
+        JavaRegex::compile(pattern).expect(pattern)
+    }
+
+    #[test]
+    fn patterns_match_as_in_java() {
+        for (pattern, yes, no) in [
+            (r"^\d{4}-\d{2}$", "2020-01", "٢٠٢٠-٠١"),
+            (r"[0-9]*", "", "d1"),
+            (r"(a|b)+?c", "abac", "ab"),
+            (r"a.b", "axb", "a\nb"),
+            (r"(?s)a.b", "a\nb", "ab"),
+            (r"(\n|.)+", "a\nb", ""),
+            (r"\Qa.b\E", "a.b", "axb"),
+            (r"[\w&&[^a]]+", "b_1", "a"),
+            (r"\p{Alpha}+", "abc", "é"),
+            (r"[\p{L}-]+", "é-x", "1"),
+            (r"\<x\>", "<x>", "x"),
+            (r"[]a]+", "]a", "b"),
+            (r"(?i)ABC", "abc", "abd"),
+            (r"(?<year>\d+)", "12", "x"),
+            (r"\x41\u0042\0103", "ABC", "abc"),
+            (r".*four hundred.*", "is four hundred", "is 400"),
+        ] {
+            assert!(regex(pattern).matches(yes), "{pattern} {yes:?}");
+            assert!(!regex(pattern).matches(no), "{pattern} {no:?}");
+        }
+        for pattern in ["a(?=b)", "(?<!a)b", r"(a)\1", "a++", "(?>a)", "(", "[", r"\", "a{1000}{1000}", r"\q"] {
+            assert!(JavaRegex::compile(pattern).is_err(), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn replacing_and_splitting_follow_java() {
+        for (pattern, text, replacement, out) in [
+            ("ba.", "foobar123bab", "foo", "foofoo123foo"),
+            (r"(\w)(\d)", "a1b2", "$2$1", "1a2b"),
+            (r"(\w)", "a", "$12", "a2"),
+            (r"\\'", r"it\'s", "'", "it's"),
+            ("x", "axb", r"\$\\", r"a$\b"),
+            ("", "ab", "-", "-a-b-"),
+            (r"(?<n>\d+)", "a12", "<${n}>", "a<12>"),
+        ] {
+            assert_eq!(regex(pattern).replace(text, replacement, true, 1000), Ok(Some(out.to_owned())), "{pattern}");
+        }
+        assert_eq!(regex("a").replace("aaa", "b", false, 1000), Ok(Some("baa".to_owned())));
+        assert_eq!(regex("a").replace("aaa", "bbbb", true, 5), Ok(None));
+        for wrong in ["$1", "$", "\\", "${x}", "$x"] {
+            assert!(regex("a").replace("a", wrong, true, 100).is_err(), "{wrong}");
+        }
+        for (pattern, text, limit, parts) in [
+            (",", "a,b,,c,,", 0, vec!["a", "b", "", "c"]),
+            (",", "a,b,,c,,", -1, vec!["a", "b", "", "c", "", ""]),
+            (",", "a,b,,c,,", 2, vec!["a", "b,,c,,"]),
+            (",", ",a", 0, vec!["", "a"]),
+            ("", "abc", 0, vec!["a", "b", "c"]),
+            ("x", "abc", 0, vec!["abc"]),
+            ("x", "", 0, vec![""]),
+            (",", ",", 0, vec![]),
+        ] {
+            assert_eq!(regex(pattern).split(text, limit), parts, "{pattern} {text} {limit}");
+        }
+    }
+}
