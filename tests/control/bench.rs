@@ -168,7 +168,7 @@ pub(crate) struct Bench {
     pub(crate) now_ms: Arc<AtomicI64>,
     client: Mutex<Client>,
     // They end with the bench.
-    _served: (Listener, Workers, tokio::runtime::Runtime),
+    served: (Listener, Workers, tokio::runtime::Runtime),
 }
 
 /// What the listener serves: time stands where the test put it, ids are counted.
@@ -237,7 +237,12 @@ impl Bench {
         let now_ms = Arc::new(AtomicI64::new(NOW_MS));
         let (address, served) = serve(control.clone(), now_ms.clone());
         let client = Mutex::new(Client::connect(address).expect("it listens"));
-        Bench { memory, book, control, now_ms, client, _served: served }
+        Bench { memory, book, control, now_ms, client, served }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.served.0.local_addr()
     }
 
     /// Sends any request.

@@ -12,6 +12,7 @@ use std::process::Command;
 use crate::bench::{Bench, NOW_MS, Seen};
 use crate::deployment::{bad_request, not_found, scope};
 use crate::import::{PETSTORE, SHOP, import, put};
+use crate::skip::skip;
 
 const ALL: &str = "?extensions=integrations,authorizers,apigateway";
 
@@ -402,10 +403,8 @@ fn what_is_exported_is_openapi_to_a_validator_of_others() {
         Command::new(python).args(["-c", "import openapi_spec_validator"]).status().is_ok_and(|status| status.success())
     };
     let Some(python) = python.filter(has) else {
-        eprintln!(
-            "SKIPPED: no python with openapi-spec-validator (MERIDIAN_TEST_PYTHON or target/venv); scripts/test makes it"
-        );
-        return;
+        let why = "no python with openapi-spec-validator (MERIDIAN_TEST_PYTHON or target/venv); scripts/test makes it";
+        return skip("what_is_exported_is_openapi_to_a_validator_of_others", why);
     };
     let bench = Bench::new();
     let folder = tempfile::tempdir().expect("a temporary directory");

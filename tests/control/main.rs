@@ -27,6 +27,8 @@ mod rest_api;
 mod sequences;
 mod signers;
 mod sizes;
+#[path = "../nodes/skip.rs"]
+mod skip;
 mod stage;
 mod strict;
 mod tags;

@@ -7,11 +7,15 @@
 
 pub(crate) mod api;
 pub(crate) mod http;
+mod skip;
+
+#[allow(unused_imports)] // as above
+pub(crate) use skip::skip;
 
 use http::Answer;
 use serde_json::Value;
 use std::fs;
-use std::io::Write;
+
 use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -26,11 +30,6 @@ pub(crate) const START: Duration = Duration::from_secs(60);
 const DISTANCE: &str = "MERIDIAN_SIMULATED_LINKS";
 /// What the nodes take for the round trip between them until they have measured it.
 const ROUND_TRIP: &str = "MERIDIAN_ROUND_TRIP_MS";
-
-/// Says on the terminal, past the test runner's capture, that a test did not run and why.
-pub(crate) fn skip(test: &str, why: &str) {
-    let _ = writeln!(std::io::stderr(), "\nSKIPPED {test}: {why}\n");
-}
 
 /// Polls `condition` until it gives a value; panics with `what` when `within` has passed.
 pub(crate) fn wait_for<T>(what: &str, within: Duration, mut condition: impl FnMut() -> Option<T>) -> T {

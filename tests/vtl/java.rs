@@ -1,5 +1,6 @@
 //! The reference engines: Java programs that read a question a line and write an answer a line.
 
+use super::skip::skip;
 use serde_json::Value as Json;
 use std::collections::HashMap;
 use std::io::Write as _;
@@ -23,12 +24,12 @@ impl Reference {
         options: &'static [&'static str],
     ) -> Option<Reference> {
         if std::env::var_os("MERIDIAN_TEST_ALL").is_none() {
-            eprintln!("SKIPPED: {class} runs with --all only");
+            skip(class, "it is asked with --all only");
             return None;
         }
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../shared/tools/{class}.java"));
         if let Some(missing) = std::iter::once(&source).chain(jars).find(|file| !file.exists()) {
-            eprintln!("SKIPPED: {class}, for {} is not there", missing.display());
+            skip(class, &format!("{} is not there", missing.display()));
             return None;
         }
         let folder = tempfile::tempdir().expect("a temporary directory");
@@ -42,7 +43,7 @@ impl Reference {
                 Some(Reference { folder, class_path, class, options })
             }
             other => {
-                eprintln!("SKIPPED: {class}, for javac does not compile it: {other:?}");
+                skip(class, &format!("javac does not compile it: {other:?}"));
                 None
             }
         }

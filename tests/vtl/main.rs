@@ -6,6 +6,8 @@ mod hostile;
 mod java;
 mod judge;
 mod recorded;
+#[path = "../nodes/skip.rs"]
+mod skip;
 
 use meridian::spec::vtl::{Limits, Overrides, Sample, Template, TemplateError};
 use serde_json::Value as Json;
