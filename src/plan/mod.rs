@@ -4,6 +4,7 @@
 //! same rows make the same plan on every node, and a plan never changes, so a visit that pinned one is served by one
 //! set of rules.
 
+pub mod context;
 pub mod flaw;
 pub mod hosts;
 pub mod mapping;
