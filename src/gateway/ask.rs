@@ -2,7 +2,8 @@
 
 use super::stage::StagePlan;
 use crate::net::http::{Body, ConnInfo, TlsInfo};
-use crate::plan::mapping::{Context, Variable};
+use crate::plan::context::{Context, Variable};
+use crate::plan::{MethodPlan, ServingPlan};
 use crate::spec::vtl::Overrides;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 use std::borrow::Cow;
@@ -144,36 +145,53 @@ pub(super) struct Known<'a> {
     pub facts: &'a Facts,
 }
 
+impl Known<'_> {
+    fn plan(&self) -> Option<&ServingPlan> {
+        self.facts.stage.as_ref().map(|stage| &stage.plan)
+    }
+
+    fn matched(&self) -> Option<&MethodPlan> {
+        self.plan()?.methods.get(self.facts.method?)
+    }
+}
+
 impl Context for Known<'_> {
-    fn value(&self, variable: Variable) -> Option<Cow<'_, str>> {
+    /// What authorizers, identities, client certificates and web ACLs would tell is not known yet; what is known of a
+    /// refusal or of the answer's end, `gateway::refusal` and the access log add.
+    fn value(&self, variable: &Variable) -> Option<Cow<'_, str>> {
         let facts = self.facts;
-        let plan = &facts.stage.as_ref()?.plan;
-        let method = plan.methods.get(facts.method?)?;
-        let text = |value: &'_ HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let lossy = |value: &'_ HeaderValue| Cow::Owned(String::from_utf8_lossy(value.as_bytes()).into_owned());
         let filled = |text: &'_ str| (!text.is_empty()).then(|| Cow::Owned(text.to_owned()));
-        Some(match variable {
-            Variable::AccountId => Cow::Borrowed(&*plan.account),
-            Variable::ApiId => Cow::Borrowed(&*plan.api),
-            Variable::DeploymentId => Cow::Borrowed(&*plan.deployment),
-            Variable::DomainName => Cow::Borrowed(self.client.domain()),
-            Variable::DomainPrefix => Cow::Borrowed(self.client.domain().split('.').next().unwrap_or_default()),
-            Variable::ExtendedRequestId => Cow::Owned(text(&facts.extended_id)),
-            Variable::HttpMethod => Cow::Borrowed(self.method.as_str()),
-            Variable::ApiKey => return filled(&facts.key_value),
-            Variable::ApiKeyId => return filled(&facts.key_id),
-            Variable::SourceIp => Cow::Owned(self.client.ip.to_string()),
-            Variable::UserAgent => Cow::Owned(text(facts.user_agent.as_ref()?)),
-            Variable::IsCanaryRequest => Cow::Borrowed("false"),
-            Variable::Path => Cow::Borrowed(self.path),
+        match variable {
+            Variable::AccountId => Some(Cow::Borrowed(&*self.plan()?.account)),
+            Variable::ApiId => Some(Cow::Borrowed(&*self.plan()?.api)),
+            Variable::DeploymentId => Some(Cow::Borrowed(&*self.plan()?.deployment)),
+            Variable::Stage => Some(Cow::Borrowed(&*self.plan()?.stage)),
+            Variable::ResourceId => Some(Cow::Borrowed(&*self.matched()?.resource_id)),
+            Variable::ResourcePath => Some(Cow::Borrowed(&*self.matched()?.resource_path)),
+            Variable::DomainName => Some(Cow::Borrowed(self.client.domain())),
+            Variable::DomainPrefix => self.client.domain().split('.').next().map(Cow::Borrowed),
+            Variable::HttpMethod => Some(Cow::Borrowed(self.method.as_str())),
+            Variable::Path => Some(Cow::Borrowed(self.path)),
             // AWS says this of HTTP/2 requests, too.
-            Variable::Protocol => Cow::Borrowed("HTTP/1.1"),
-            Variable::RequestId => Cow::Owned(text(&facts.request_id)),
-            Variable::RequestTime => Cow::Owned(request_time(facts.time_ms)),
-            Variable::RequestTimeEpoch => Cow::Owned(facts.time_ms.to_string()),
-            Variable::ResourceId => Cow::Borrowed(&*method.resource_id),
-            Variable::ResourcePath => Cow::Borrowed(&*method.resource_path),
-            Variable::Stage => Cow::Borrowed(&*plan.stage),
-        })
+            Variable::Protocol => Some(Cow::Borrowed("HTTP/1.1")),
+            Variable::RequestId => Some(lossy(&facts.request_id)),
+            Variable::ExtendedRequestId => Some(lossy(&facts.extended_id)),
+            Variable::RequestTime => Some(Cow::Owned(request_time(facts.time_ms))),
+            Variable::RequestTimeEpoch => Some(Cow::Owned(facts.time_ms.to_string())),
+            Variable::ApiKey => filled(&facts.key_value),
+            Variable::ApiKeyId => filled(&facts.key_id),
+            Variable::SourceIp => Some(Cow::Owned(self.client.ip.to_string())),
+            Variable::UserAgent => facts.user_agent.as_ref().map(lossy),
+            Variable::IsCanaryRequest => Some(Cow::Borrowed("false")),
+            // Both are the backend's but for Lambda functions, whose service answers with a status of its own.
+            Variable::IntegrationStatus | Variable::IntegrationServiceStatus => {
+                facts.integration_status.map(|status| Cow::Owned(status.to_string()))
+            }
+            Variable::IntegrationLatency => facts.integration_us.map(|us| Cow::Owned((us / 1_000).to_string())),
+            Variable::TlsVersion => self.client.tls.as_ref().map(|tls| Cow::Borrowed(tls.version)),
+            _ => None,
+        }
     }
 }
 

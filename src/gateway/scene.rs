@@ -1,7 +1,8 @@
 //! What a mapping template sees of a visit, asked for piece by piece.
 
 use super::ask::{Ask, Client, Facts, Known};
-use crate::plan::mapping::{Context, Variable, decode};
+use crate::plan::context::{Context, Variable};
+use crate::plan::mapping::decode;
 use crate::spec::vtl::{Fact, Facts as TemplateFacts, Group, Place};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Uri};
@@ -93,18 +94,16 @@ impl TemplateFacts for Scene<'_> {
         if group == Group::Root && name == "requestTimeEpoch" {
             return Some(Fact::Number(self.known.facts.time_ms));
         }
-        let prefix = match group {
+        let branch = match group {
             Group::Root => "",
-            Group::Identity => "identity.",
-            Group::ClientCert => "identity.clientCert.",
-            Group::Validity => "identity.clientCert.validity.",
-            Group::Authorizer => "authorizer.",
-            Group::Claims => "authorizer.claims.",
-            Group::Error => "error.",
+            Group::Identity => "identity",
+            Group::ClientCert => "identity.clientCert",
+            Group::Validity => "identity.clientCert.validity",
+            Group::Authorizer => "authorizer",
+            Group::Claims => "authorizer.claims",
+            Group::Error => "error",
         };
-        let variable =
-            if prefix.is_empty() { Variable::named(name) } else { Variable::named(&format!("{prefix}{name}")) };
-        self.known.value(variable?).map(Fact::Text)
+        self.known.value(&Variable::below(branch, name)?).map(Fact::Text)
     }
 
     fn context_names<'f>(&'f self, _group: Group, _each: &mut dyn FnMut(&'f str)) {

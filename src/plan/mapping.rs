@@ -1,76 +1,11 @@
 //! Parameter mappings: where a value comes from, compiled once (data-plane §6).
 
 use super::body_read::BodyReads;
+use super::context::{Context, Variable};
 use http::HeaderMap;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-
-/// What `context.` gives in mappings, as far as it is built.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the variants are AWS's names, listed in `Variable::NAMES`")]
-pub enum Variable {
-    AccountId,
-    ApiId,
-    DeploymentId,
-    DomainName,
-    DomainPrefix,
-    ExtendedRequestId,
-    HttpMethod,
-    ApiKey,
-    ApiKeyId,
-    SourceIp,
-    UserAgent,
-    IsCanaryRequest,
-    Path,
-    Protocol,
-    RequestId,
-    RequestTime,
-    RequestTimeEpoch,
-    ResourceId,
-    ResourcePath,
-    Stage,
-}
-
-impl Variable {
-    /// AWS's names.
-    pub const NAMES: [(&'static str, Variable); 20] = [
-        ("accountId", Variable::AccountId),
-        ("apiId", Variable::ApiId),
-        ("deploymentId", Variable::DeploymentId),
-        ("domainName", Variable::DomainName),
-        ("domainPrefix", Variable::DomainPrefix),
-        ("extendedRequestId", Variable::ExtendedRequestId),
-        ("httpMethod", Variable::HttpMethod),
-        ("identity.apiKey", Variable::ApiKey),
-        ("identity.apiKeyId", Variable::ApiKeyId),
-        ("identity.sourceIp", Variable::SourceIp),
-        ("identity.userAgent", Variable::UserAgent),
-        ("isCanaryRequest", Variable::IsCanaryRequest),
-        ("path", Variable::Path),
-        ("protocol", Variable::Protocol),
-        ("requestId", Variable::RequestId),
-        ("requestTime", Variable::RequestTime),
-        ("requestTimeEpoch", Variable::RequestTimeEpoch),
-        ("resourceId", Variable::ResourceId),
-        ("resourcePath", Variable::ResourcePath),
-        ("stage", Variable::Stage),
-    ];
-}
-
-impl Variable {
-    /// The variable with this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Variable> {
-        Variable::NAMES.iter().find(|(known, _)| *known == name).map(|(_, variable)| *variable)
-    }
-}
-
-/// Values of a visit that mappings may ask for.
-pub trait Context {
-    /// The variable's value; `None` when the visit has none.
-    fn value(&self, variable: Variable) -> Option<Cow<'_, str>>;
-}
 
 /// Where a mapped value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,7 +71,7 @@ impl Source {
             return Ok(variables.get(name).map_or(Source::Absent, |value| Source::Text(value.as_str().into())));
         }
         if let Some(name) = text.strip_prefix("context.") {
-            // What the visit cannot have (an authorizer's context, say) is absent, as at AWS.
+            // What no visit has is absent, as at AWS.
             return Ok(Variable::named(name).map_or(Source::Absent, Source::Context));
         }
         let prefix = if side == Side::Request { "method.request." } else { "integration.response." };
@@ -190,7 +125,7 @@ impl Source {
                 }
             }
             Source::Context(variable) => {
-                if let Some(value) = view.context.value(*variable) {
+                if let Some(value) = view.context.value(variable) {
                     each(&value);
                 }
             }

@@ -6,6 +6,7 @@
 
 pub mod binary;
 pub mod body_read;
+pub mod context;
 pub mod flaw;
 pub mod hosts;
 pub mod mapping;

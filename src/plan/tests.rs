@@ -1,6 +1,7 @@
 //! Plans from rows: routes, URIs, responses, flaws.
 
-use super::mapping::{Context, Variable, View};
+use super::context::{Context, Variable};
+use super::mapping::View;
 use super::*;
 use crate::catalog::v1::{Integration, IntegrationResponse, IntegrationType, MethodResponse, MethodSetting};
 use crate::state::{Key, Row};
@@ -74,8 +75,8 @@ fn a_greedy_resource_at_the_root_does_not_answer_for_the_root() {
 struct Fixed;
 
 impl Context for Fixed {
-    fn value(&self, variable: Variable) -> Option<Cow<'_, str>> {
-        (variable == Variable::RequestId).then_some(Cow::Borrowed("req-1"))
+    fn value(&self, variable: &Variable) -> Option<Cow<'_, str>> {
+        (*variable == Variable::RequestId).then_some(Cow::Borrowed("req-1"))
     }
 }
 
