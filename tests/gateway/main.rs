@@ -2,8 +2,12 @@
 
 mod backends;
 mod listener;
+mod mapping;
+mod payloads;
 mod pool;
 mod proxying;
 mod site;
 mod sockets;
+mod trial;
+mod validate;
 mod walk;
