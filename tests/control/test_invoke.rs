@@ -13,7 +13,10 @@ fn a_trial_is_of_the_draft_and_shows_status_headers_body_and_log() {
     let pets = bench.post(&format!("/restapis/{api}/resources/{root}"), json!({"pathPart": "{id}"})).id();
     let method = format!("/restapis/{api}/resources/{pets}/methods/GET");
     let missing = bench.post(&method, json!({}));
-    assert_eq!((missing.status, missing.json()["message"].as_str()), (404, Some("Invalid Method identifier specified")));
+    assert_eq!(
+        (missing.status, missing.json()["message"].as_str()),
+        (404, Some("Invalid Method identifier specified"))
+    );
     bench.put(&method, json!({"authorizationType": "NONE"}));
     let bare = bench.post(&method, json!({}));
     assert_eq!((bare.status, bare.json()["message"].as_str()), (400, Some("No integration defined for method")));

@@ -6,6 +6,7 @@ use crate::backends::{Act, Backend, plain};
 use crate::site::{API, REGION, Rows, Site, mock, proxy};
 use crate::{effort, spell};
 use meridian::catalog::v1::{Integration, IntegrationType};
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -158,14 +159,16 @@ fn rows(backend: &Backend) -> Rows {
     rows.deploy()
 }
 
-/// Everything that comes back on a fresh connection; `None` when it never ends.
-async fn talk(site: &Site, bytes: &[u8]) -> Option<Vec<u8>> {
+/// Everything that comes back on a fresh connection; `None` when it never ends. `leaves`: the client ends its side.
+async fn talk(site: &Site, bytes: &[u8], leaves: bool) -> Option<Vec<u8>> {
     let mut stream = TcpStream::connect(site.addr).await.expect("listening");
     let mut seen = Vec::new();
     let talk = async {
         // Nobody minds when the other side has closed already.
         let _ = stream.write_all(bytes).await;
-        let _ = stream.shutdown().await;
+        if leaves {
+            let _ = stream.shutdown().await;
+        }
         let _ = stream.read_to_end(&mut seen).await;
     };
     tokio::time::timeout(Duration::from_secs(20), talk).await.ok()?;
@@ -208,15 +211,16 @@ impl Setting {
 
 #[test]
 fn any_bytes_at_the_socket_are_answered_in_http_or_closed() {
-    let setting = setting();
-    let (inputs, time) = effort(300);
+    let setting = AssertUnwindSafe(setting());
+    let (inputs, time) = effort(1_500);
     let target = bolero::check!().with_iterations(inputs).with_test_time(time);
     target.with_type::<(Vec<u8>, Vec<u8>, bool)>().for_each(|(words, raw, spelled)| {
+        let setting = &setting;
         let mut bytes = spell(words, BYTES).into_bytes();
         if !*spelled {
             bytes.extend_from_slice(raw);
         }
-        let seen = setting.runtime.block_on(talk(&setting.site, &bytes));
+        let seen = setting.runtime.block_on(talk(&setting.site, &bytes, true));
         let seen = seen.unwrap_or_else(|| panic!("no end after {:?}", String::from_utf8_lossy(&bytes)));
         assert!(is_http(&seen), "{:?} after {:?}", String::from_utf8_lossy(&seen), String::from_utf8_lossy(&bytes));
         setting.judge();
@@ -225,10 +229,11 @@ fn any_bytes_at_the_socket_are_answered_in_http_or_closed() {
 
 #[test]
 fn any_target_header_and_body_is_answered_with_a_status() {
-    let setting = setting();
-    let (inputs, time) = effort(300);
+    let setting = AssertUnwindSafe(setting());
+    let (inputs, time) = effort(1_500);
     let target = bolero::check!().with_iterations(inputs).with_test_time(time);
     target.with_type::<(u8, Vec<u8>, Vec<u8>, Vec<u8>, bool)>().for_each(|(verb, target, value, body, raw)| {
+        let setting = &setting;
         let verb = ["GET", "POST", "HEAD", "OPTIONS", "DELETE"][usize::from(*verb) % 5];
         let target = spell(target, TARGETS);
         let body = if *raw { body.clone() } else { spell(body, BODIES).into_bytes() };
@@ -241,7 +246,7 @@ fn any_target_header_and_body_is_answered_with_a_status() {
         bytes.extend_from_slice(&value);
         bytes.extend_from_slice(b"\r\n\r\n");
         bytes.extend_from_slice(&body);
-        let seen = setting.runtime.block_on(talk(&setting.site, &bytes));
+        let seen = setting.runtime.block_on(talk(&setting.site, &bytes, false));
         let seen = seen.unwrap_or_else(|| panic!("no end after {:?}", String::from_utf8_lossy(&bytes)));
         assert!(seen.starts_with(b"HTTP/1.1 "), "{:?} after {:?}", seen, String::from_utf8_lossy(&bytes));
         setting.judge();
