@@ -6,12 +6,14 @@
 
 pub mod context;
 pub mod flaw;
+pub mod gateway_response;
 pub mod hosts;
 pub mod mapping;
 pub mod media;
 pub mod method;
 pub mod response;
 pub mod route;
+pub mod substitute;
 pub mod template;
 pub mod uri;
 mod warning;
@@ -21,9 +23,11 @@ pub use method::{Backend, MethodPlan, MockPlan, RequestBody, StageThrottle};
 pub use route::{Found, Routes};
 pub use warning::warnings;
 
-use crate::catalog::v1::{ApiKeySource, Method, RequestValidator, Resource, RestApi, Stage};
+use crate::catalog::v1::{ApiKeySource, GatewayResponse, Method, RequestValidator, Resource, RestApi, Stage};
 use crate::state::Tree;
+use gateway_response::GatewayResponses;
 use std::collections::BTreeMap;
+use substitute::Substitution;
 
 /// Which stage is compiled.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +67,10 @@ pub struct ServingPlan {
     pub routes: Routes,
     /// Every method.
     pub methods: Vec<MethodPlan>,
+    /// How the gateway itself says no here.
+    pub gateway_responses: GatewayResponses,
+    /// The line of the stage's access log, when it has one.
+    pub access_log: Option<Substitution>,
     /// Roughly how much memory the plan takes, bytes.
     pub bytes: usize,
 }
@@ -81,12 +89,9 @@ impl ServingPlan {
         let paths: BTreeMap<&str, &Resource> = resources.iter().map(|(id, r)| (id.as_str(), r)).collect();
         let no_variables = BTreeMap::new();
         let validators = read(tree.list::<RequestValidator>(""), "validators", &mut flaws).unwrap_or_default();
-        let context = method::Around {
-            api: which.api,
-            stage,
-            variables: stage.variables.as_ref().unwrap_or(&no_variables),
-            validators: &validators,
-        };
+        let variables = stage.variables.as_ref().unwrap_or(&no_variables);
+        let refusals = read(tree.list::<GatewayResponse>(""), "gateway responses", &mut flaws).unwrap_or_default();
+        let context = method::Around { api: which.api, stage, variables, validators: &validators };
         let mut methods = Vec::with_capacity(rows.len());
         let mut routes = Routes::default();
         for (_, resource) in &resources {
@@ -127,9 +132,18 @@ impl ServingPlan {
             has_policy: api.policy.as_deref().is_some_and(|p| !p.trim().is_empty()),
             routes,
             methods,
+            gateway_responses: GatewayResponses::compile(&refusals, variables),
+            access_log: access_log(stage),
             bytes,
         })
     }
+}
+
+/// The line of a stage's access log. Without a destination AWS writes none; where ours goes is the operator's choice.
+fn access_log(stage: &Stage) -> Option<Substitution> {
+    let settings = stage.access_log_settings.as_ref()?;
+    settings.destination_arn.as_ref().filter(|arn| !arn.is_empty())?;
+    settings.format.as_deref().filter(|format| !format.is_empty()).map(Substitution::access_log)
 }
 
 /// A row that cannot be read is a flaw like any other.
