@@ -297,7 +297,8 @@ fn all_that_would_fail_when_it_is_called_is_a_warning_and_no_refusal() {
     let method = |integration: Value| json!({"responses": {"200": {"description": ""}, "201": {"description": ""}}, "x-amazon-apigateway-integration": integration});
     let patterns = json!({"4..": {"statusCode": "200"}, "(?<=x)y": {"statusCode": "201"}});
     faulty["x-amazon-apigateway-policy"] = json!({"Version": "2012-10-17", "Statement": []});
-    faulty["x-amazon-apigateway-gateway-responses"] = json!({"THROTTLED": {"statusCode": "420"}, "REQUEST_TOO_LARGE": {}});
+    faulty["x-amazon-apigateway-gateway-responses"] =
+        json!({"THROTTLED": {"statusCode": "420"}, "REQUEST_TOO_LARGE": {}});
     faulty["paths"] = json!({
         "/{a}": {"get": method(http("http://${stageVariables.host}/{a}/{b}", patterns))},
         "/b": {"get": method(json!({"type": "mock", "requestTemplates": {"application/json": "{}"}}))},
