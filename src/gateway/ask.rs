@@ -1,9 +1,10 @@
 //! A request on its way through the walk, and what is known of it for logs, mappings and the cut.
 
 use super::stage::StagePlan;
-use crate::net::http::{Body, ConnInfo};
+use crate::net::http::{Body, ConnInfo, TlsInfo};
 use crate::plan::context::{Context, Variable};
 use crate::plan::{MethodPlan, ServingPlan};
+use crate::spec::vtl::Overrides;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -30,14 +31,20 @@ pub(super) struct Ask {
     pub body: Body,
     /// The client waits for 100 before it sends its body.
     pub expects_continue: bool,
+    pub conn: Rc<ConnInfo>,
     pub client: Client,
+    /// Path parameters, as they were sent; empty before `route`.
+    pub parameters: Vec<(Box<str>, Box<str>)>,
+    /// What templates wrote for the gateway to apply, once one has run.
+    pub overrides: Option<Box<Overrides>>,
     pub facts: Facts,
 }
 
 /// Where the request came from; across a cut this is what the edge saw.
 #[derive(Debug, Clone)]
 pub(super) struct Client {
-    pub conn: Rc<ConnInfo>,
+    /// Present on TLS connections.
+    pub tls: Option<TlsInfo>,
     /// The client's address: the socket's, or what a trusted proxy says.
     pub ip: IpAddr,
     /// `Host` or `:authority` as sent.
@@ -48,7 +55,7 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn scheme(&self) -> &'static str {
-        if self.conn.tls.is_some() { "https" } else { "http" }
+        if self.tls.is_some() { "https" } else { "http" }
     }
 
     /// The host without its port.
@@ -61,7 +68,7 @@ impl Client {
 }
 
 /// What the walk learnt, for the log line, the metrics and the end frame.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Facts {
     pub request_id: HeaderValue,
     pub extended_id: HeaderValue,
@@ -81,6 +88,8 @@ pub(super) struct Facts {
     pub remote: Option<crate::edge::Facts>,
     pub trace: String,
     pub user_agent: Option<HeaderValue>,
+    /// What the validator said of the body.
+    pub validation_error: Option<String>,
 }
 
 impl Ask {
@@ -91,6 +100,11 @@ impl Ask {
 
     pub(super) fn query(&self) -> &str {
         self.uri.query().unwrap_or_default()
+    }
+
+    /// What context variables are made of.
+    pub(super) fn known(&self) -> Known<'_> {
+        Known { method: &self.method, path: self.uri.path(), client: &self.client, facts: &self.facts }
     }
 
     pub(super) fn header_text(&self, name: HeaderName) -> Option<&str> {
@@ -175,7 +189,7 @@ impl Context for Known<'_> {
                 facts.integration_status.map(|status| Cow::Owned(status.to_string()))
             }
             Variable::IntegrationLatency => facts.integration_us.map(|us| Cow::Owned((us / 1_000).to_string())),
-            Variable::TlsVersion => self.client.conn.tls.as_ref().map(|tls| Cow::Borrowed(tls.version)),
+            Variable::TlsVersion => self.client.tls.as_ref().map(|tls| Cow::Borrowed(tls.version)),
             _ => None,
         }
     }

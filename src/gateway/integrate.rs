@@ -1,7 +1,8 @@
 //! integrate: the mock's answer or the backend's.
 
 use super::ask::Ask;
-use super::map::{Mapped, Work, too_large};
+use super::map::{Mapped, Work};
+use super::payload;
 use super::refusal::{Kind, Refusal};
 use super::route::Matched;
 use super::worker::Worker;
@@ -66,9 +67,7 @@ fn failure(error: &UpstreamError) -> Refusal {
         UpstreamError::HeadTooLong { .. } => Refusal::new(Kind::IntegrationFailure, "answer_head_too_long"),
         UpstreamError::Upgraded => Refusal::new(Kind::IntegrationFailure, "unasked_upgrade"),
         UpstreamError::Wire(cause) => match body_error(cause) {
-            Some(BodyError::TooLong { .. }) => too_large(),
-            // The client's own body broke: whoever still listens hears that.
-            Some(_) => Refusal::new(Kind::Malformed, "request_body_broken"),
+            Some(error) => payload::broken(error),
             None => Refusal::new(Kind::IntegrationFailure, "invalid_answer"),
         },
     })

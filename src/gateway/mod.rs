@@ -15,15 +15,20 @@ mod cut;
 #[cfg(test)]
 mod cut_tests;
 mod headers;
+mod heavy;
 mod ids;
 mod integrate;
 mod key;
 mod log;
 mod map;
+mod payload;
 mod place;
 mod policy;
 mod refusal;
+mod render;
 mod route;
+mod scene;
+mod squeeze;
 mod stage;
 mod validate;
 mod worker;
@@ -66,10 +71,12 @@ async fn walk(worker: &Rc<Worker>, ask: &mut Ask) -> Result<Response<Body>, Refu
 
 /// The rest of the walk, always in a region that serves the API.
 async fn finish(worker: &Worker, admitted: admit::Admitted, ask: &mut Ask) -> Result<Response<Body>, Refusal> {
-    let valid = validate::validate(admitted)?;
+    let wishes = squeeze::wishes(&admitted, ask);
+    let valid = validate::validate(worker, admitted, ask).await?;
     let mapped = map::map(worker, valid, ask).await?;
     let integrated = integrate::integrate(worker, mapped, ask).await?;
-    answer::answer(integrated, ask)
+    let answer = answer::answer(worker, integrated, ask).await?;
+    squeeze::squeeze(wishes, answer).await
 }
 
 /// The gateway of a node. A clone shares everything.
@@ -98,6 +105,7 @@ impl Gateway {
             metrics,
             access_log,
             plans,
+            heavy: heavy::HeavyPool::new(),
         };
         Gateway { shared: Arc::new(shared) }
     }
@@ -232,6 +240,7 @@ fn arrive(worker: &Worker, request: Request<Body>, conn: Rc<ConnInfo>) -> Ask {
         remote: None,
         trace: String::new(),
         user_agent,
+        validation_error: None,
     };
     Ask {
         method: head.method,
@@ -240,7 +249,10 @@ fn arrive(worker: &Worker, request: Request<Body>, conn: Rc<ConnInfo>) -> Ask {
         headers: head.headers,
         body,
         expects_continue,
-        client: Client { conn, ip, authority, hops: 0 },
+        client: Client { tls: conn.tls.clone(), ip, authority, hops: 0 },
+        conn,
+        parameters: Vec::new(),
+        overrides: None,
         facts,
     }
 }

@@ -39,6 +39,8 @@ pub enum Kind {
     UriTooLong,
     /// The headers are larger than the limit.
     HeadersTooLarge,
+    /// This node has more work in hand than it can do.
+    Overloaded,
     /// No node that could serve is reachable.
     NoNode,
     /// The node that served was lost; the visit's fate is unknown.
@@ -79,7 +81,7 @@ const WRONG_SIGNATURE: &str = "The request signature we calculated does not matc
 
 /// In the order of `Kind`.
 #[rustfmt::skip]
-static TABLE: [Entry; 29] = [
+static TABLE: [Entry; 30] = [
     entry(Kind::AccessDenied, "ACCESS_DENIED", 403, "AccessDeniedException", "User is not authorized to access this resource", false),
     entry(Kind::ApiConfigurationError, "API_CONFIGURATION_ERROR", 500, SERVER, "Internal server error", true),
     null(Kind::AuthorizerConfigurationError, "AUTHORIZER_CONFIGURATION_ERROR", 500, "AuthorizerConfigurationException"),
@@ -105,6 +107,7 @@ static TABLE: [Entry; 29] = [
     entry(Kind::Malformed, "MALFORMED", 400, "BadRequestException", "Bad Request", false),
     entry(Kind::UriTooLong, "URI_TOO_LONG", 414, "RequestUriTooLongException", "Request URI too long", false),
     entry(Kind::HeadersTooLarge, "HEADERS_TOO_LARGE", 431, "RequestHeaderFieldsTooLargeException", "Request Header Fields Too Large", false),
+    entry(Kind::Overloaded, "OVERLOADED", 503, "ServiceUnavailableException", "Service Unavailable", false),
     entry(Kind::NoNode, "NO_NODE", 503, "ServiceUnavailableException", "Service Unavailable", false),
     entry(Kind::LostNode, "LOST_NODE", 502, SERVER, "Internal server error", true),
     entry(Kind::Unbuilt, "NOT_IMPLEMENTED", 501, "NotImplementedException", "Not Implemented", false),

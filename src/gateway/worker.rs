@@ -1,6 +1,7 @@
 //! What a gateway shares, and what each of its workers keeps for itself so that no request takes a lock.
 
 use super::admit::Admit;
+use super::heavy::HeavyPool;
 use super::key::KeyFacts;
 use super::log::LineBuffer;
 use super::stage::{Current, Fresh, Plans};
@@ -62,6 +63,9 @@ pub struct GatewayLimits {
     pub header_bytes: Option<usize>,
     /// Integration time at most, ms, whatever the integration says (AWS: 29 000 for edge APIs).
     pub integration_ms: u32,
+    /// Whether payloads that are not binary are read as UTF-8 even where they only pass through, which damages those that
+    /// are none (AWS does).
+    pub text_only: bool,
     /// The account's throttle where its settings have none (AWS: 10 000 per second, burst 5 000).
     pub account_throttle: Option<Throttle>,
     /// Compiled plans kept, bytes.
@@ -79,6 +83,7 @@ impl Default for GatewayLimits {
             uri_bytes: 10_240,
             header_bytes: None,
             integration_ms: 900_000,
+            text_only: false,
             account_throttle: None,
             plan_bytes: 256 * 1024 * 1024,
             trusted_proxies: Vec::new(),
@@ -125,6 +130,7 @@ pub(super) struct Shared {
     pub metrics: GatewayMetrics,
     pub access_log: Option<AccessLog>,
     pub plans: Plans,
+    pub heavy: HeavyPool,
 }
 
 type Stages = HashMap<Box<str>, Vec<(Box<str>, Fresh<Current>)>>;

@@ -140,6 +140,7 @@ fn limits(config: &NodeConfig) -> GatewayLimits {
             trusted_proxies,
             header_bytes: Some(10_240),
             integration_ms: 29_000,
+            text_only: true,
             account_throttle: Throttle::new(10_000.0, 5_000).ok(),
             ..GatewayLimits::default()
         },

@@ -1,5 +1,6 @@
 //! Parameter mappings: where a value comes from, compiled once (data-plane §6).
 
+use super::body_read::BodyReads;
 use super::context::{Context, Variable};
 use http::HeaderMap;
 use percent_encoding::percent_decode_str;
@@ -21,6 +22,8 @@ pub enum Source {
     Header(Box<str>),
     /// All values of a header, joined by commas.
     MultiHeader(Box<str>),
+    /// What was read from the body: the place in [`BodyReads`].
+    Body(usize),
     /// A context variable.
     Context(Variable),
     /// Nothing: the target is left out.
@@ -35,6 +38,8 @@ pub struct View<'a> {
     pub query: &'a str,
     /// Headers: the request's for request mappings, the answer's for response mappings.
     pub headers: &'a HeaderMap,
+    /// What [`BodyReads::read`] found in the body.
+    pub body: &'a [Option<String>],
     /// Context variables.
     pub context: &'a dyn Context,
 }
@@ -48,21 +53,17 @@ pub enum Side {
     Response,
 }
 
-/// Why a text is no source.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unfit {
-    /// It is no mapping expression; AWS would not take it either.
-    Wrong(String),
-    /// This version cannot do it; its name.
-    Unbuilt(&'static str),
-}
-
 impl Source {
-    /// Compiles a mapping expression.
+    /// Compiles a mapping expression. What it reads from a body is added to `reads`.
     ///
     /// # Errors
-    /// Why it is none, or none yet.
-    pub fn compile(text: &str, side: Side, variables: &BTreeMap<String, String>) -> Result<Source, Unfit> {
+    /// Why it is none.
+    pub fn compile(
+        text: &str,
+        side: Side,
+        variables: &BTreeMap<String, String>,
+        reads: &mut BodyReads,
+    ) -> Result<Source, String> {
         if let Some(literal) = text.strip_prefix('\'').and_then(|t| t.strip_suffix('\'')) {
             return Ok(Source::Text(literal.into()));
         }
@@ -74,14 +75,14 @@ impl Source {
             return Ok(Variable::named(name).map_or(Source::Absent, Source::Context));
         }
         let prefix = if side == Side::Request { "method.request." } else { "integration.response." };
-        let unknown = || Unfit::Wrong(format!("`{text}` is no mapping expression"));
+        let unknown = || format!("`{text}` is no mapping expression");
         let (kind, name) = text
             .strip_prefix(prefix)
             .ok_or_else(unknown)?
             .split_once('.')
             .unwrap_or((text.strip_prefix(prefix).unwrap_or_default(), ""));
         match (side, kind, name) {
-            (_, "body", _) => Err(Unfit::Unbuilt("parameter mappings from a body")),
+            (_, "body", path) => reads.add(path).map(Source::Body).map_err(|why| format!("`{text}`: {why}")),
             (_, _, "") => Err(unknown()),
             (Side::Request, "path", name) => Ok(Source::Path(name.into())),
             (Side::Request, "querystring", name) => Ok(Source::Query(name.into())),
@@ -118,6 +119,11 @@ impl Source {
                     each(&all.join(","));
                 }
             }
+            Source::Body(index) => {
+                if let Some(Some(value)) = view.body.get(*index) {
+                    each(value);
+                }
+            }
             Source::Context(variable) => {
                 if let Some(value) = view.context.value(variable) {
                     each(&value);
@@ -147,7 +153,8 @@ pub fn query_values<'q>(query: &'q str, name: &str) -> impl Iterator<Item = Cow<
     })
 }
 
-fn decode(text: &str) -> Cow<'_, str> {
+/// A name or value of a query: percent sequences decoded, `+` a blank.
+pub fn decode(text: &str) -> Cow<'_, str> {
     if !text.contains(['%', '+']) {
         return Cow::Borrowed(text);
     }

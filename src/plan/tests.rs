@@ -132,8 +132,8 @@ fn called(integration: Integration, variables: &[(&str, &str)], query: &str) -> 
     let mut headers = HeaderMap::new();
     headers.append("x-a", "first".parse().expect("value"));
     headers.append("x-a", "la st".parse().expect("value"));
-    let view = View { path: &[("proxy", "a/b%20c")], query, headers: &headers, context: &Fixed };
-    http.uri.call(&view, query)
+    let view = View { path: &[("proxy", "a/b%20c")], query, headers: &headers, body: &[], context: &Fixed };
+    http.uri.call(&view, query, &uri::UriOverrides::default())
 }
 
 #[test]
@@ -224,12 +224,10 @@ fn every_flaw_is_named_at_once() {
 
 #[test]
 fn what_is_not_built_yet_is_named_and_harms_no_other_method() {
-    let vtl = Integration {
-        request_templates: BTreeMap::from([("application/json".into(), Some("$input.json('$')".into()))]),
-        ..Integration::default()
-    };
+    let link =
+        Integration { connection_type: Some(crate::catalog::v1::ConnectionType::VpcLink), ..http("http://h/", &[]) };
     let aws = Integration { kind: IntegrationType::AwsProxy, uri: Some("arn:x".into()), ..Integration::default() };
-    let plan = Api::new().with("/a", "GET", Some(vtl)).with("/b", "GET", Some(aws)).compile().expect("compiles");
+    let plan = Api::new().with("/a", "GET", Some(link)).with("/b", "GET", Some(aws)).compile().expect("compiles");
     let named: Vec<_> = plan
         .methods
         .iter()
@@ -238,7 +236,7 @@ fn what_is_not_built_yet_is_named_and_harms_no_other_method() {
             _ => panic!("not built"),
         })
         .collect();
-    assert_eq!(named, ["mapping templates in VTL", "AWS_PROXY integrations"]);
+    assert_eq!(named, ["VPC link integrations", "AWS_PROXY integrations"]);
 }
 
 #[test]
