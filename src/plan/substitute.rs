@@ -1,8 +1,9 @@
 //! The substitution language: text with `$context`, `$stageVariables` and `$method.request` references, which gateway
 //! responses and access logs know instead of templates (data-plane §12, §15).
 
+use super::body_read::BodyReads;
 use super::context::{Context, Seen, Variable};
-use super::mapping::{Side, Source, Unfit};
+use super::mapping::{Side, Source};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -68,12 +69,10 @@ impl Piece {
             // The body may be with the backend already, or have been refused unread.
             return Ok(Piece::Missing);
         }
-        match Source::compile(text, Side::Request, variables) {
-            Ok(Source::Text(text)) => Ok(Piece::Text(text)),
-            Ok(Source::Absent) => Ok(Piece::Missing),
-            Ok(source) => Ok(Piece::Asked(asked.place(source))),
-            Err(Unfit::Wrong(why)) => Err(why),
-            Err(Unfit::Unbuilt(what)) => Err(format!("{what} are not built yet")),
+        match Source::compile(text, Side::Request, variables, &mut BodyReads::default())? {
+            Source::Text(text) => Ok(Piece::Text(text)),
+            Source::Absent => Ok(Piece::Missing),
+            source => Ok(Piece::Asked(asked.place(source))),
         }
     }
 

@@ -245,6 +245,7 @@ impl Site {
             limits: GatewayLimits::default(),
             metrics: metrics.clone(),
             access_log: None,
+            logs: None,
         };
         more(&mut parts);
         let gateway = Gateway::new(parts);
