@@ -57,11 +57,11 @@ async fn faulty(hanging: &Backend) -> Rows {
     });
     rows.put_method("/parameters/{id}", "POST", good(), |m| {
         m.request_validator_id = Some("parameters".into());
-        m.request_parameters.insert("method.request.header.X-Needed".into(), true);
+        m.request_parameters = Some([("method.request.header.X-Needed".to_owned(), true)].into());
     });
     rows.put_method("/body/{id}", "POST", good(), |m| {
         m.request_validator_id = Some("body".into());
-        m.request_models.insert("application/json".into(), "Pet".into());
+        m.request_models = Some([("application/json".to_owned(), "Pet".to_owned())].into());
     });
     rows.put_method("/key/{id}", "POST", good(), |m| m.api_key_required = true);
     rows.put_method("/quota/{id}", "POST", good(), |m| m.api_key_required = true);
