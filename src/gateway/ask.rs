@@ -93,6 +93,8 @@ pub(super) struct Facts {
     pub user_agent: Option<HeaderValue>,
     /// What the validator said of the body.
     pub validation_error: Option<String>,
+    /// What gateway responses may want to know of the request.
+    pub kept: super::dress::Kept,
 }
 
 impl Ask {

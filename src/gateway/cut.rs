@@ -125,9 +125,19 @@ fn relay(head: RespHead, body: CutBody) -> Result<Response<Body>, Refusal> {
     Ok(response)
 }
 
+/// `$context.error.validationErrorString`, as the end of a refusal carries it.
+const VALIDATION_ERROR: &str = "error.validationErrorString";
+/// Much of it at most: a frame must hold it, bytes.
+const VALIDATION_ERROR_BYTES: usize = 16 << 10;
+
+fn context_of(context: Vec<(String, String)>, wanted: &str) -> Option<String> {
+    context.into_iter().find(|(name, _)| name == wanted).map(|(_, value)| value)
+}
+
 fn refused_there(refused: Refused, facts: &mut Facts) -> Refusal {
     facts.integration_status = refused.end.integration_status;
     facts.integration_us = refused.end.integration_us;
+    facts.validation_error = context_of(refused.end.context, VALIDATION_ERROR);
     let mut refusal = Refusal::new(Kind::named(&refused.response_type).unwrap_or(Kind::Internal), "");
     refusal.cause = refused.cause.into();
     refusal.message = (!refused.message.is_empty()).then(|| refused.message.into());
@@ -218,12 +228,17 @@ pub(super) async fn resume(worker: &Rc<Worker>, head: Head, body: CutBody) -> Se
 
 pub(super) fn refused(refusal: &Refusal, facts: &Facts) -> Refused {
     tracing::debug!(cause = %refusal.cause, detail = refusal.detail, "refused for an edge");
+    let mut end = end(facts, Some(refusal.cause.to_string()));
+    if let Some(why) = &facts.validation_error {
+        let most = why.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|to| *to <= VALIDATION_ERROR_BYTES);
+        end.context.push((VALIDATION_ERROR.to_owned(), why[..most.last().unwrap_or(0)].to_owned()));
+    }
     Refused {
         response_type: refusal.kind.name().into(),
         status: refusal.status,
         cause: refusal.cause.to_string(),
         message: refusal.message.as_deref().unwrap_or_default().into(),
-        end: end(facts, Some(refusal.cause.to_string())),
+        end,
     }
 }
 
@@ -312,6 +327,7 @@ fn ask_of(stage: &Arc<StagePlan>, head: Head, body: CutBody) -> Option<(Ask, Mat
         trace: head.trace,
         user_agent,
         validation_error: None,
+        kept: super::dress::Kept::default(),
     };
     let ask = Ask {
         method: head.method.parse().ok()?,

@@ -191,6 +191,7 @@ async fn node(cluster: &Cluster, index: usize, world: World) -> Node {
         limits: GatewayLimits::default(),
         metrics: metrics.clone(),
         access_log: None,
+        logs: None,
     });
     let workers = Workers::start("test", 1).expect("worker");
     let receiver = Receiver::new(gateway.resume_on(workers.clone()), peer.info.id, &peer.info.region);

@@ -14,6 +14,7 @@ mod authorize;
 mod cut;
 #[cfg(test)]
 mod cut_tests;
+mod dress;
 mod execution;
 mod headers;
 mod heavy;
@@ -31,6 +32,7 @@ mod route;
 mod scene;
 mod squeeze;
 mod stage;
+mod stage_log;
 mod trial;
 mod validate;
 mod worker;
@@ -79,13 +81,15 @@ async fn finish(worker: &Worker, admitted: admit::Admitted, ask: &mut Ask) -> Re
     if ask.execution.is_none() {
         return finished;
     }
-    match finished {
+    let finished = match finished {
         Ok(answer) => Ok(Box::pin(execution::answered(worker, ask, answer)).await),
         Err(refusal) => {
             execution::refused(worker, ask, &refusal, refusal.status());
             Err(refusal)
         }
-    }
+    };
+    execution::write(worker, ask);
+    finished
 }
 
 /// What a region does for a visit, step by step.
@@ -108,7 +112,8 @@ impl Gateway {
     /// Builds it; nothing runs until a listener serves it.
     pub fn new(parts: Parts) -> Gateway {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let Parts { world, region, pool, admission, forwarder, key_hash, clock, limits, metrics, access_log } = parts;
+        let Parts { world, region, pool, admission, forwarder, key_hash, clock, limits, metrics, access_log, logs } =
+            parts;
         let plans = stage::plans(limits.plan_bytes);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let shared = Shared {
@@ -123,6 +128,7 @@ impl Gateway {
             limits,
             metrics,
             access_log,
+            logs,
             plans,
             heavy: heavy::HeavyPool::new(),
         };
@@ -136,18 +142,18 @@ impl Gateway {
         let mut ask = arrive(&worker, request, conn);
         let span = tracing::debug_span!("visit", request_id = ?ask.facts.request_id);
         let outcome = AssertUnwindSafe(walk(&worker, &mut ask).instrument(span)).catch_unwind().await;
-        let (response, cause) = match outcome {
+        let (response, refusal) = match outcome {
             Ok(Ok(response)) => (response, None),
-            Ok(Err(refusal)) => refused(&worker, &ask, &refusal),
+            Ok(Err(refusal)) => (refused(&worker, &ask, &refusal), Some(refusal)),
             Err(panic) => {
                 worker.shard.panicked();
                 let refusal = Refusal::new(Kind::Internal, "panic").because(words(&*panic));
-                refused(&worker, &ask, &refusal)
+                (refused(&worker, &ask, &refusal), Some(refusal))
             }
         };
         settle(&mut ask).await;
         open.answered(response.status().as_u16(), log::elapsed_us(&ask.facts));
-        depart(&worker, ask, response, cause)
+        depart(&worker, ask, response, refusal)
     }
 
     /// What takes visits from edges: for `edge::Receiver`. Their work runs on these workers.
@@ -279,6 +285,7 @@ fn facts(worker: &Worker, user_agent: Option<HeaderValue>) -> Facts {
         trace: String::new(),
         user_agent,
         validation_error: None,
+        kept: dress::Kept::default(),
     }
 }
 
@@ -294,7 +301,7 @@ async fn settle(ask: &mut Ask) {
 }
 
 /// A refusal's answer, counted; its detail goes to the log and nowhere else.
-fn refused(worker: &Worker, ask: &Ask, refusal: &Refusal) -> (Response<Body>, Option<String>) {
+fn refused(worker: &Worker, ask: &Ask, refusal: &Refusal) -> Response<Body> {
     worker.shard.refused(refusal.kind as usize);
     let id = ask.facts.request_id.to_str().unwrap_or_default();
     let kind = refusal.kind.name();
@@ -303,13 +310,15 @@ fn refused(worker: &Worker, ask: &Ask, refusal: &Refusal) -> (Response<Body>, Op
     } else {
         tracing::debug!(request_id = id, kind, cause = %refusal.cause, detail = refusal.detail, "refused");
     }
-    (refusal.answer(), Some(refusal.cause.to_string()))
+    dress::answer(refusal, ask)
 }
 
-/// What every answer gets, and its line in the log. hyper adds `Date` and the framing.
-fn depart(worker: &Worker, mut ask: Ask, mut response: Response<Body>, cause: Option<String>) -> Response<Body> {
+/// What every answer gets, and its lines in the logs. hyper adds `Date` and the framing.
+fn depart(worker: &Worker, mut ask: Ask, response: Response<Body>, refusal: Option<Refusal>) -> Response<Body> {
+    let status = response.status().as_u16();
+    let cause = refusal.as_ref().map(|refusal| refusal.cause.clone());
+    let mut response = response.map(|body| stage_log::follow(worker, &ask, refusal, status, body));
     if let Some(lines) = &worker.lines {
-        let status = response.status().as_u16();
         response =
             response.map(|body| log::record(lines, &mut ask, status, body, &worker.shared.region, cause.as_deref()));
     }

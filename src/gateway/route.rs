@@ -44,5 +44,6 @@ pub(super) fn route(placed: Placed, ask: &mut Ask) -> Result<Routed, Refusal> {
     let parameters = found.parameters.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
     ask.parameters = parameters;
     ask.facts.method = Some(method);
+    ask.facts.kept = super::dress::keep(&stage.plan, ask);
     Ok(Routed { matched: Matched { stage, method, below }, current })
 }

@@ -114,7 +114,7 @@ async fn run(shared: &Arc<Shared>, trial: Trial) -> Result<Tried, TrialError> {
     });
     let answer = match finished {
         Ok(answer) => answer,
-        Err(refusal) => refused(&worker, &ask, &refusal).0,
+        Err(refusal) => refused(&worker, &ask, &refusal),
     };
     let (head, body) = answer.into_parts();
     // A body that breaks off is shown as far as it came to the log, and is empty here.

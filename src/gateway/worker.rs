@@ -4,11 +4,12 @@ use super::admit::Admit;
 use super::heavy::HeavyPool;
 use super::key::KeyFacts;
 use super::log::LineBuffer;
-use super::stage::{Current, Fresh, Plans};
+use super::stage::{Current, Fresh, Plans, StagePlan};
 use crate::edge::Forwarder;
 use crate::net::http::Pool;
 use crate::observe::access::AccessLog;
 use crate::observe::gateway::{GatewayMetrics, Shard};
+use crate::observe::log_files::{LogRoom, LogShelf};
 use crate::state::{Scope, World};
 use crate::usage::{Now, Throttle};
 use arc_swap::ArcSwap;
@@ -114,6 +115,8 @@ pub struct Parts {
     pub metrics: GatewayMetrics,
     /// One line per request, if somebody wants it.
     pub access_log: Option<AccessLog>,
+    /// Where the stages' own logs go; `None`: nowhere.
+    pub logs: Option<LogRoom>,
 }
 
 /// What all workers share.
@@ -129,6 +132,7 @@ pub(super) struct Shared {
     pub limits: GatewayLimits,
     pub metrics: GatewayMetrics,
     pub access_log: Option<AccessLog>,
+    pub logs: Option<LogRoom>,
     pub plans: Plans,
     pub heavy: HeavyPool,
 }
@@ -145,6 +149,7 @@ pub(super) struct Worker {
     pub random: RefCell<Random>,
     pub shard: Arc<Shard>,
     pub lines: Option<LineBuffer>,
+    pub shelf: Option<LogShelf>,
 }
 
 thread_local! {
@@ -166,11 +171,19 @@ impl Worker {
                 random: RefCell::default(),
                 shard: shared.metrics.shard(),
                 lines: shared.access_log.clone().map(LineBuffer::new),
+                shelf: shared.logs.as_ref().map(LogRoom::shelf),
                 shared: shared.clone(),
             });
             workers.push((shared.id, worker.clone()));
             worker
         })
+    }
+
+    /// Adds whole lines to a stage's execution log. Values of clients in them must have lost their line ends.
+    pub(super) fn log_execution(&self, stage: &StagePlan, lines: &str) {
+        if let Some(shelf) = &self.shelf {
+            shelf.push(&stage.execution_log, lines);
+        }
     }
 }
 

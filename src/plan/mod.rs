@@ -8,12 +8,14 @@ pub mod binary;
 pub mod body_read;
 pub mod context;
 pub mod flaw;
+pub mod gateway_response;
 pub mod hosts;
 pub mod mapping;
 pub mod media;
 pub mod method;
 pub mod response;
 pub mod route;
+pub mod substitute;
 pub mod template;
 pub mod uri;
 pub mod validation;
@@ -24,10 +26,12 @@ pub use method::{Backend, MethodPlan, MockPlan, RequestBody, StageThrottle};
 pub use route::{Found, Routes};
 pub use warning::warnings;
 
-use crate::catalog::v1::{ApiKeySource, Method, Model, RequestValidator, Resource, RestApi, Stage};
+use crate::catalog::v1::{ApiKeySource, GatewayResponse, Method, Model, RequestValidator, Resource, RestApi, Stage};
 use crate::state::Tree;
 use binary::BinaryTypes;
+use gateway_response::GatewayResponses;
 use std::collections::BTreeMap;
+use substitute::Substitution;
 
 /// Which stage is compiled.
 #[derive(Debug, Clone, Copy)]
@@ -73,6 +77,10 @@ pub struct ServingPlan {
     pub routes: Routes,
     /// Every method.
     pub methods: Vec<MethodPlan>,
+    /// How the gateway itself says no here.
+    pub gateway_responses: GatewayResponses,
+    /// The line of the stage's access log, when it has one.
+    pub access_log: Option<Substitution>,
     /// Roughly how much memory the plan takes, bytes.
     pub bytes: usize,
 }
@@ -93,13 +101,9 @@ impl ServingPlan {
         let validators = read(tree.list::<RequestValidator>(""), "validators", &mut flaws).unwrap_or_default();
         let models = read(tree.list::<Model>(""), "models", &mut flaws).unwrap_or_default();
         let models = validation::ModelShelf::of(models);
-        let context = method::Around {
-            api: which.api,
-            stage,
-            variables: stage.variables.as_ref().unwrap_or(&no_variables),
-            validators: &validators,
-            models: &models,
-        };
+        let variables = stage.variables.as_ref().unwrap_or(&no_variables);
+        let refusals = read(tree.list::<GatewayResponse>(""), "gateway responses", &mut flaws).unwrap_or_default();
+        let context = method::Around { api: which.api, stage, variables, validators: &validators, models: &models };
         let mut methods = Vec::with_capacity(rows.len());
         let mut routes = Routes::default();
         for (_, resource) in &resources {
@@ -143,9 +147,18 @@ impl ServingPlan {
             compress_from: api.minimum_compression_size.and_then(|size| u64::try_from(size).ok()),
             routes,
             methods,
+            gateway_responses: GatewayResponses::compile(&refusals, variables),
+            access_log: access_log(stage),
             bytes,
         })
     }
+}
+
+/// The line of a stage's access log. Without a destination AWS writes none; where ours goes is the operator's choice.
+fn access_log(stage: &Stage) -> Option<Substitution> {
+    let settings = stage.access_log_settings.as_ref()?;
+    settings.destination_arn.as_ref().filter(|arn| !arn.is_empty())?;
+    settings.format.as_deref().filter(|format| !format.is_empty()).map(Substitution::access_log)
 }
 
 /// A row that cannot be read is a flaw like any other.

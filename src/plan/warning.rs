@@ -2,11 +2,12 @@
 
 use super::ServingPlan;
 use super::flaw::Flaw;
+use super::gateway_response;
 use super::method::{Backend, MethodPlan};
 use super::template::MockTemplate;
 use super::validation::Validation;
 use crate::catalog::Table;
-use crate::catalog::v1::{Integration, IntegrationType, Method, Resource, Stage};
+use crate::catalog::v1::{GatewayResponse, Integration, IntegrationType, Method, Resource, Stage};
 use crate::state::Tree;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,9 +42,8 @@ pub fn warnings(tree: &Tree, stage: &Stage, plan: Option<&ServingPlan>) -> Vec<F
             say(format!("{what} are not built yet: it is answered 501"));
         }
     }
-    for (kind, _) in tree.rows(Table::GatewayResponse, "") {
-        let what = "customised gateway responses are not built yet: the gateway's own answers";
-        found.push(Flaw::new(format!("gateway response {kind}"), what));
+    for (kind, row) in tree.list::<GatewayResponse>("").unwrap_or_default() {
+        gateway_response::doubts(&kind, &row, &mut |doubt| found.push(doubt));
     }
     if plan.is_some_and(|plan| plan.has_policy) {
         found.push(Flaw::new("API", "resource policies are not built yet: every call is answered 501"));

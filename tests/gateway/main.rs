@@ -1,6 +1,7 @@
 //! The gateway from its sockets: real listeners and backends on loopback, one module per concern.
 
 mod backends;
+mod gateway_responses;
 mod listener;
 mod mapping;
 mod payloads;
@@ -8,6 +9,7 @@ mod pool;
 mod proxying;
 mod site;
 mod sockets;
+mod stage_logs;
 mod trial;
 mod validate;
 mod walk;

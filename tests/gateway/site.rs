@@ -246,6 +246,7 @@ impl Site {
             limits: GatewayLimits::default(),
             metrics: metrics.clone(),
             access_log: None,
+            logs: None,
         };
         more(&mut parts);
         let gateway = Gateway::new(parts);
