@@ -1,6 +1,7 @@
 //! map back and answer: from the integration's answer to the method's.
 
 use super::ask::{Ask, TRACE};
+use super::execution;
 use super::headers::{pass_to_client, to_client};
 use super::integrate::Integrated;
 use super::map::{binary_template, needs_whole};
@@ -24,7 +25,14 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The client's answer, but for what the node that faces it adds.
 pub(super) async fn answer(worker: &Worker, integrated: Integrated, ask: &mut Ask) -> Result<Response<Body>, Refusal> {
-    let Integrated { matched, accept, answer } = integrated;
+    let Integrated { matched, accept, mut answer } = integrated;
+    if execution::wants_data(ask) && !matches!(&matched.method().backend, Backend::Mock(_)) {
+        execution::data(worker, ask, |_| {
+            format!("Endpoint response headers: {}", execution::headers(answer.headers()))
+        });
+        let what = "Endpoint response body before transformations";
+        answer = Box::pin(execution::body(worker, ask, what, answer)).await;
+    }
     let mut answer = match &matched.method().backend {
         Backend::Http(http) if http.proxy => passed(worker, &matched, accept.as_ref(), answer, ask).await?,
         Backend::Http(http) => {

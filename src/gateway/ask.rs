@@ -1,5 +1,6 @@
 //! A request on its way through the walk, and what is known of it for logs, mappings and the cut.
 
+use super::execution::ExecutionLog;
 use super::stage::StagePlan;
 use crate::net::http::{Body, ConnInfo, TlsInfo};
 use crate::plan::context::{Context, Variable};
@@ -37,6 +38,8 @@ pub(super) struct Ask {
     pub parameters: Vec<(Box<str>, Box<str>)>,
     /// What templates wrote for the gateway to apply, once one has run.
     pub overrides: Option<Box<Overrides>>,
+    /// What is written of the visit's course, where somebody wants that.
+    pub execution: Option<Box<ExecutionLog>>,
     pub facts: Facts,
 }
 

@@ -340,6 +340,7 @@ fn ask_of(stage: &Arc<StagePlan>, head: Head, body: CutBody) -> Option<(Ask, Mat
         conn: Rc::new(conn),
         parameters: found.path_parameters.into_iter().map(|(n, v)| (n.into(), v.into())).collect(),
         overrides: None,
+        execution: None,
         facts,
     };
     let below = usize::try_from(head.path_at).ok()?;

@@ -1,6 +1,7 @@
 //! integrate: the mock's answer or the backend's.
 
 use super::ask::Ask;
+use super::execution;
 use super::map::{Mapped, Work};
 use super::payload;
 use super::refusal::{Kind, Refusal};
@@ -44,6 +45,13 @@ pub(super) async fn integrate(worker: &Worker, mapped: Mapped, ask: &mut Ask) ->
     match called {
         Ok(Ok(answer)) => {
             ask.facts.integration_status = Some(answer.status().as_u16());
+            execution::note(worker, ask, |_| {
+                format!(
+                    "Received response. Status: {}, Integration latency: {} ms",
+                    answer.status().as_u16(),
+                    took / 1000
+                )
+            });
             Ok(Integrated { matched, accept, answer })
         }
         Ok(Err(error)) => Err(failure(&error)),

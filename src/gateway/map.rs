@@ -7,7 +7,7 @@ use super::render::{failed, render};
 use super::route::Matched;
 use super::validate::Valid;
 use super::worker::Worker;
-use super::{heavy, payload};
+use super::{execution, heavy, payload};
 use crate::net::http::{Body, Target};
 use crate::plan::binary::{self, Convert, Handled};
 use crate::plan::body_read::BodyReadError;
@@ -185,6 +185,16 @@ fn http_request(
         }
         (None, None) => return Err(config_error("endpoint_address")),
     };
+    if execution::wants_data(ask) {
+        let place = format!("{}{}", target.authority().to_str().unwrap_or_default(), called.path_and_query);
+        execution::data(worker, ask, |_| format!("Endpoint request URI: {}://{place}", target.scheme()));
+        execution::data(worker, ask, |_| format!("Endpoint request headers: {}", execution::headers(&headers)));
+        if let Body::Full(Some(bytes)) = &body {
+            let text = String::from_utf8_lossy(bytes).into_owned();
+            execution::data(worker, ask, |_| format!("Endpoint request body after transformations: {text}"));
+        }
+        execution::note(worker, ask, |_| format!("Sending request to {}://{place}", target.scheme()));
+    }
     let mut request = Request::new(body);
     *request.method_mut() = http.verb.clone().unwrap_or_else(|| ask.method.clone());
     *request.uri_mut() = called.path_and_query.into();

@@ -15,6 +15,7 @@ mod cut;
 #[cfg(test)]
 mod cut_tests;
 mod dress;
+mod execution;
 mod headers;
 mod heavy;
 mod ids;
@@ -32,12 +33,14 @@ mod scene;
 mod squeeze;
 mod stage;
 mod stage_log;
+mod trial;
 mod validate;
 mod worker;
 
 pub use admit::{Admit, Admitting};
 pub use refusal::{Kind, Refusal};
 pub use stage::REGIONS_TAG;
+pub use trial::{Trial, TrialError, Tried};
 pub use worker::{Clock, GatewayLimits, KeyHash, Parts, SystemClock};
 
 use crate::edge::{Resume, Served, Visit};
@@ -73,6 +76,24 @@ async fn walk(worker: &Rc<Worker>, ask: &mut Ask) -> Result<Response<Body>, Refu
 
 /// The rest of the walk, always in a region that serves the API.
 async fn finish(worker: &Worker, admitted: admit::Admitted, ask: &mut Ask) -> Result<Response<Body>, Refusal> {
+    execution::begin(worker, &admitted.matched, ask);
+    let finished = serve(worker, admitted, ask).await;
+    if ask.execution.is_none() {
+        return finished;
+    }
+    let finished = match finished {
+        Ok(answer) => Ok(Box::pin(execution::answered(worker, ask, answer)).await),
+        Err(refusal) => {
+            execution::refused(worker, ask, &refusal, dress::status(&refusal, ask));
+            Err(refusal)
+        }
+    };
+    execution::write(worker, ask);
+    finished
+}
+
+/// What a region does for a visit, step by step.
+async fn serve(worker: &Worker, admitted: admit::Admitted, ask: &mut Ask) -> Result<Response<Body>, Refusal> {
     let wishes = squeeze::wishes(&admitted, ask);
     let valid = validate::validate(worker, admitted, ask).await?;
     let mapped = map::map(worker, valid, ask).await?;
@@ -210,10 +231,6 @@ fn arrive(worker: &Worker, request: Request<Body>, conn: Rc<ConnInfo>) -> Ask {
     if head.version == http::Version::HTTP_2 {
         headers::join_cookies(&mut head.headers);
     }
-    let (request_id, extended_id) = {
-        let mut random = worker.random.borrow_mut();
-        (ids::request_id(&mut random), ids::extended_id(&mut random))
-    };
     let (mut hosts, mut user_agent, mut expects_continue) = (Hosts::None, None, false);
     // One pass: each look-up would hash a name.
     for (name, value) in &head.headers {
@@ -228,7 +245,30 @@ fn arrive(worker: &Worker, request: Request<Body>, conn: Rc<ConnInfo>) -> Ask {
     // A host is the same in any case, an id in it too.
     authority.make_ascii_lowercase();
     let ip = ask::client_ip(conn.peer.ip(), &head.headers, &worker.shared.limits.trusted_proxies);
-    let facts = Facts {
+    let facts = facts(worker, user_agent);
+    Ask {
+        method: head.method,
+        uri: head.uri,
+        version: head.version,
+        headers: head.headers,
+        body,
+        expects_continue,
+        client: Client { tls: conn.tls.clone(), ip, authority, hops: 0 },
+        conn,
+        parameters: Vec::new(),
+        overrides: None,
+        execution: None,
+        facts,
+    }
+}
+
+/// What is known of a request that has just come.
+fn facts(worker: &Worker, user_agent: Option<HeaderValue>) -> Facts {
+    let (request_id, extended_id) = {
+        let mut random = worker.random.borrow_mut();
+        (ids::request_id(&mut random), ids::extended_id(&mut random))
+    };
+    Facts {
         request_id,
         extended_id,
         time_ms: worker.shared.clock.now().utc_ms,
@@ -246,19 +286,6 @@ fn arrive(worker: &Worker, request: Request<Body>, conn: Rc<ConnInfo>) -> Ask {
         user_agent,
         validation_error: None,
         kept: dress::Kept::default(),
-    };
-    Ask {
-        method: head.method,
-        uri: head.uri,
-        version: head.version,
-        headers: head.headers,
-        body,
-        expects_continue,
-        client: Client { tls: conn.tls.clone(), ip, authority, hops: 0 },
-        conn,
-        parameters: Vec::new(),
-        overrides: None,
-        facts,
     }
 }
 

@@ -216,6 +216,11 @@ impl Refusal {
         self.message.as_deref().or(self.kind.entry().message)
     }
 
+    /// The status that is sent where nobody customised it.
+    pub fn status(&self) -> u16 {
+        self.status.unwrap_or_else(|| self.kind.status())
+    }
+
     /// The answer with AWS's default body. Request ids and `Date` are added where all answers get them.
     pub fn answer(&self) -> Response<Body> {
         let entry = self.kind.entry();

@@ -55,6 +55,11 @@ impl StagePlan {
         StagePlan { plan, targets, throttles, api_id, access_log, execution_log, created_ms }
     }
 
+    /// Of a plan that nobody serves.
+    pub(super) fn of_trial(plan: ServingPlan) -> StagePlan {
+        StagePlan::new(plan, 0)
+    }
+
     /// The key of another revision of the same stage.
     pub(super) fn key_of(&self, deployment: &str, revision: u64) -> PlanKey {
         PlanKey {

@@ -2,6 +2,7 @@
 
 use super::admit::Admitted;
 use super::ask::Ask;
+use super::execution;
 use super::headers::drop_from_client;
 use super::heavy;
 use super::payload;
@@ -28,6 +29,9 @@ pub(super) async fn validate(worker: &Worker, admitted: Admitted, ask: &mut Ask)
     let method = matched.method();
     payload::open(worker, ask)?;
     drop_from_client(&mut ask.headers, matches!(&method.backend, Backend::Http(http) if http.proxy));
+    if ask.execution.is_some() {
+        Box::pin(execution::request(worker, ask)).await?;
+    }
     if let Some(validation) = &method.validation {
         if let Some(id) = &validation.gone {
             let why = format!("the request validator {id} does not exist");

@@ -180,7 +180,6 @@ impl Worker {
     }
 
     /// Adds whole lines to a stage's execution log. Values of clients in them must have lost their line ends.
-    #[expect(dead_code, reason = "its callers come with the execution log")]
     pub(super) fn log_execution(&self, stage: &StagePlan, lines: &str) {
         if let Some(shelf) = &self.shelf {
             shelf.push(&stage.execution_log, lines);

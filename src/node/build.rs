@@ -74,7 +74,8 @@ pub(super) fn build(ground: &Ground, config: &NodeConfig, group: &ConfigGroup) -
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let workers = Workers::start("gateway", cores).map_err(system)?;
     let receiver = Receiver::new(gateway.resume_on(workers.clone()), identity.node_id, &identity.region);
-    let control = control(ground, config, group, &usage);
+    let trials = super::trial::Trials { gateway: gateway.clone(), workers: workers.clone() };
+    let control = control(ground, config, group, &usage, trials);
     let shared = Arc::new(NodeShared {
         settings: AdminSettings {
             dev: config.dev,
@@ -116,7 +117,13 @@ fn register(ground: &Ground, shared: &Arc<NodeShared>) {
     peers.register(kind::JOIN, Unary::new(Arc::new(door::OpenDoor(door)), JOIN_REQUEST_BYTES));
 }
 
-fn control(ground: &Ground, config: &NodeConfig, group: &ConfigGroup, usage: &Arc<UsageSide>) -> Control {
+fn control(
+    ground: &Ground,
+    config: &NodeConfig,
+    group: &ConfigGroup,
+    usage: &Arc<UsageSide>,
+    trials: super::trial::Trials,
+) -> Control {
     let book = book::Book { config: group.clone(), links: usage.links.clone() };
     let settings = Settings {
         dev: config.dev,
@@ -128,7 +135,7 @@ fn control(ground: &Ground, config: &NodeConfig, group: &ConfigGroup, usage: &Ar
         max_body_bytes: MAX_ADMIN_BODY_BYTES,
         strict: config.profile == Profile::Strict,
     };
-    Control::new(Arc::new(group.clone()), ground.seal.clone(), Arc::new(book), settings)
+    Control::new(Arc::new(group.clone()), ground.seal.clone(), Arc::new(book), Arc::new(trials), settings)
 }
 
 /// What runs the control plane's writes while this node leads.

@@ -8,7 +8,8 @@ use super::template::{MockTemplate, Template};
 use super::uri::{UriTemplate, with_variables};
 use super::validation::{self, ModelShelf, Validation};
 use crate::catalog::v1::{
-    ContentHandling, Integration, IntegrationType, Method, PassthroughBehavior, RequestValidator, Resource, Stage,
+    ContentHandling, Integration, IntegrationType, Method, MethodSetting, PassthroughBehavior, RequestValidator,
+    Resource, Stage,
 };
 use crate::spec::vtl::TemplateError;
 use http::HeaderName;
@@ -37,8 +38,19 @@ pub struct MethodPlan {
     pub plan_name: Box<str>,
     /// The stage's throttle for it.
     pub throttle: Option<StageThrottle>,
+    /// What is logged of its visits; `None`: nothing.
+    pub logging: Option<Logging>,
     /// What stands behind it.
     pub backend: Backend,
+}
+
+/// What a stage's method setting logs (`loggingLevel`, `dataTraceEnabled`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Logging {
+    /// `INFO`: the whole course; `ERROR`: how a visit failed.
+    pub info: bool,
+    /// Headers, parameters and bodies, too.
+    pub data: bool,
 }
 
 impl MethodPlan {
@@ -185,6 +197,7 @@ pub(super) fn compile(resource: &Resource, row: &Method, around: &Around<'_>) ->
         key_required: row.api_key_required,
         plan_name: format!("{}/{}", resource.path, row.http_method).into(),
         throttle: throttle(resource, row, around),
+        logging: logging(resource, row, around),
         backend,
     })
 }
@@ -276,15 +289,21 @@ fn verb(integration: &Integration, place: &str, flaws: &mut Vec<Flaw>) -> Option
     parsed.ok()
 }
 
-/// The stage's setting for a method: its own, else `*/*`; -1 means no limit here.
-fn throttle(resource: &Resource, row: &Method, around: &Around<'_>) -> Option<StageThrottle> {
-    let own = around.stage.method_settings.iter().find(|(key, _)| {
+/// The stage's setting for a method: its own, else `*/*`.
+fn setting<'a>(resource: &Resource, row: &Method, around: &Around<'a>) -> Option<&'a MethodSetting> {
+    let settings = &around.stage.method_settings;
+    let own = settings.iter().find(|(key, _)| {
         key.rsplit_once('/').is_some_and(|(path, verb)| {
             let path = path.replace("~1", "/").replace("~0", "~");
             verb == row.http_method && path.trim_start_matches('/') == resource.path.trim_start_matches('/')
         })
     });
-    let (_, setting) = own.or_else(|| around.stage.method_settings.get_key_value("*/*"))?;
+    own.map(|(_, setting)| setting).or_else(|| settings.get("*/*"))
+}
+
+/// -1 means no limit here.
+fn throttle(resource: &Resource, row: &Method, around: &Around<'_>) -> Option<StageThrottle> {
+    let setting = setting(resource, row, around)?;
     let burst = u32::try_from(setting.throttling_burst_limit).ok()?;
     let rate = setting.throttling_rate_limit;
     if rate.is_nan() || rate < 0.0 {
@@ -293,4 +312,10 @@ fn throttle(resource: &Resource, row: &Method, around: &Around<'_>) -> Option<St
     let stage = &around.stage.stage_name;
     let bucket = format!("{}:{stage}{}/{}", around.api, resource.path, row.http_method);
     Some(StageThrottle { rate, burst, bucket: bucket.into() })
+}
+
+fn logging(resource: &Resource, row: &Method, around: &Around<'_>) -> Option<Logging> {
+    let setting = setting(resource, row, around)?;
+    let level = setting.logging_level.as_deref().filter(|level| matches!(*level, "INFO" | "ERROR"))?;
+    Some(Logging { info: level == "INFO", data: setting.data_trace_enabled })
 }

@@ -3,9 +3,13 @@
 mod backends;
 mod gateway_responses;
 mod listener;
+mod mapping;
+mod payloads;
 mod pool;
 mod proxying;
 mod site;
 mod sockets;
 mod stage_logs;
+mod trial;
+mod validate;
 mod walk;
