@@ -54,27 +54,38 @@ impl Context for Refused<'_> {
     }
 }
 
+/// How the API's owner wants the refusal, where the owner says anything and may.
+fn definition<'a>(refusal: &Refusal, ask: &'a Ask) -> Option<&'a Definition> {
+    let responses = &ask.facts.stage.as_ref()?.plan.gateway_responses;
+    let customisable = !responses.is_empty() && refusal.kind.is_customisable();
+    customisable.then(|| responses.find(refusal.kind.response_type(), refusal.kind.class()))?
+}
+
+/// The status of the refusal's answer.
+pub(super) fn status(refusal: &Refusal, ask: &Ask) -> u16 {
+    definition(refusal, ask).and_then(sent_status).map_or(refusal.status(), |status| status.as_u16())
+}
+
+/// The status that a definition sets. An interim one would leave the client waiting.
+fn sent_status(definition: &Definition) -> Option<StatusCode> {
+    StatusCode::from_u16(definition.status.filter(|status| (200..600).contains(status))?).ok()
+}
+
 /// The refusal's answer. Request ids and `Date` are added where all answers get them.
 pub(super) fn answer(refusal: &Refusal, ask: &Ask) -> Response<Body> {
     let mut response = refusal.answer();
-    let Some(stage) = &ask.facts.stage else { return response };
-    let responses = &stage.plan.gateway_responses;
-    if responses.is_empty() || !refusal.kind.is_customisable() {
-        return response;
-    }
-    let Some(definition) = responses.find(refusal.kind.response_type(), refusal.kind.class()) else { return response };
+    let (Some(stage), Some(definition)) = (&ask.facts.stage, definition(refusal, ask)) else { return response };
     // Refused before its route was known, the request still has its headers.
     let late = if ask.facts.kept.is_empty() { keep(&stage.plan, ask) } else { Kept::default() };
     let kept = if late.is_empty() { &ask.facts.kept } else { &late };
     let context = Refused { known: ask.known(), refusal };
-    let accept = responses.accept.and_then(|place| kept.get(place)?.as_deref());
+    let accept = stage.plan.gateway_responses.accept.and_then(|place| kept.get(place)?.as_deref());
     apply(definition, accept, &Values { context: &context, asked: kept }, &mut response);
     response
 }
 
 fn apply(definition: &Definition, accept: Option<&str>, values: &Values<'_>, response: &mut Response<Body>) {
-    // An interim status would leave the client waiting.
-    if let Some(status) = definition.status.filter(|s| *s >= 200).and_then(|s| StatusCode::from_u16(s).ok()) {
+    if let Some(status) = sent_status(definition) {
         *response.status_mut() = status;
     }
     if let Some(body) = definition.body(accept) {

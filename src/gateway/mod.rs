@@ -84,7 +84,7 @@ async fn finish(worker: &Worker, admitted: admit::Admitted, ask: &mut Ask) -> Re
     let finished = match finished {
         Ok(answer) => Ok(Box::pin(execution::answered(worker, ask, answer)).await),
         Err(refusal) => {
-            execution::refused(worker, ask, &refusal, refusal.status());
+            execution::refused(worker, ask, &refusal, dress::status(&refusal, ask));
             Err(refusal)
         }
     };

@@ -174,7 +174,7 @@ fn prepared(worker: &Worker, trial: Trial) -> Result<(Matched, Ask), TrialError>
     facts.stage = Some(stage.clone());
     facts.method = Some(0);
     facts.began = Instant::now();
-    let ask = Ask {
+    let mut ask = Ask {
         method,
         uri,
         version: http::Version::HTTP_11,
@@ -188,5 +188,6 @@ fn prepared(worker: &Worker, trial: Trial) -> Result<(Matched, Ask), TrialError>
         execution: Some(Box::new(ExecutionLog::of_test())),
         facts,
     };
+    ask.facts.kept = super::dress::keep(&stage.plan, &ask);
     Ok((Matched { stage, method: 0, below }, ask))
 }
