@@ -1,6 +1,7 @@
 //! What a gateway shares, and what each of its workers keeps for itself so that no request takes a lock.
 
 use super::admit::Admit;
+use super::explain;
 use super::heavy::HeavyPool;
 use super::key::KeyFacts;
 use super::log::LineBuffer;
@@ -135,6 +136,7 @@ pub(super) struct Shared {
     pub logs: Option<LogRoom>,
     pub plans: Plans,
     pub heavy: HeavyPool,
+    pub records: explain::Records,
 }
 
 type Stages = HashMap<Box<str>, Vec<(Box<str>, Fresh<Current>)>>;
@@ -150,6 +152,7 @@ pub(super) struct Worker {
     pub shard: Arc<Shard>,
     pub lines: Option<LineBuffer>,
     pub shelf: Option<LogShelf>,
+    pub records: Arc<explain::Shard>,
 }
 
 thread_local! {
@@ -172,6 +175,7 @@ impl Worker {
                 shard: shared.metrics.shard(),
                 lines: shared.access_log.clone().map(LineBuffer::new),
                 shelf: shared.logs.as_ref().map(LogRoom::shelf),
+                records: shared.records.shard(),
                 shared: shared.clone(),
             });
             workers.push((shared.id, worker.clone()));
