@@ -149,9 +149,8 @@ pub(super) fn to_client(name: &HeaderName) -> Option<HeaderName> {
 
 /// Renames and drops in place what HTTP_PROXY passes on from its backend.
 pub(super) fn pass_to_client(headers: &mut HeaderMap) {
-    let dropped = |n: &HeaderName| {
-        matches!(*n, header::TRANSFER_ENCODING | header::VIA) || *n == KEEP_ALIVE || is_ours(n)
-    };
+    let dropped =
+        |n: &HeaderName| matches!(*n, header::TRANSFER_ENCODING | header::VIA) || *n == KEEP_ALIVE || is_ours(n);
     let mut odd: [Option<(HeaderName, Option<HeaderName>)>; 8] = Default::default();
     loop {
         let mut found = 0;

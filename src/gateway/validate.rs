@@ -64,9 +64,8 @@ fn parameters(validation: &Validation, ask: &Ask) -> Result<(), Refusal> {
     if missing.is_empty() {
         return Ok(());
     }
-    let join = |word: &dyn Fn(&(Place, Box<str>)) -> String| {
-        missing.iter().map(|it| word(it)).collect::<Vec<_>>().join(", ")
-    };
+    let join =
+        |word: &dyn Fn(&(Place, Box<str>)) -> String| missing.iter().map(|it| word(it)).collect::<Vec<_>>().join(", ");
     let message = format!("Missing required request parameters: [{}]", join(&|(_, name)| name.to_string()));
     let place = join(&|(place, name)| format!("method.request.{}.{name}", place.word()));
     Err(Refusal::new(Kind::BadRequestParameters, "missing_parameters").saying(message).at(place))

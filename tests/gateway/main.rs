@@ -1,6 +1,7 @@
 //! The gateway from its sockets: real listeners and backends on loopback, one module per concern.
 
 mod backends;
+mod explain;
 mod gateway_responses;
 mod listener;
 mod mapping;

@@ -3,6 +3,8 @@
 #[path = "../nodes/mod.rs"]
 mod nodes;
 
+mod explain;
+
 use nodes::{Cluster, Launch, Node, START, http, wait_for};
 use serde_json::Value;
 use std::path::Path;

@@ -8,7 +8,8 @@ pub fn hint(cause: &str) -> &'static str {
 }
 
 const OURS: &str = "This is a fault of Meridian: look at the log of the node that made the refusal, and report it.";
-const REGION: &str = "Look with `meridian members` at the nodes of the regions that serve the API, and at the network between.";
+const REGION: &str =
+    "Look with `meridian members` at the nodes of the regions that serve the API, and at the network between.";
 
 /// In the order of the walk.
 #[rustfmt::skip]
@@ -120,7 +121,8 @@ mod tests {
     /// Every cause that the source names, and what names a cause without saying it in place.
     fn named() -> (BTreeSet<String>, BTreeSet<String>) {
         let pattern = |text: &str| Regex::new(text).expect("a pattern");
-        let (made, unsaid) = (pattern(r#"Refusal::new\(\s*[\w:]+(?:\([^)]*\))?[^,"]*,\s*([^)]*?)\s*\)"#), r#"^"(\w*)"$"#);
+        let (made, unsaid) =
+            (pattern(r#"Refusal::new\(\s*[\w:]+(?:\([^)]*\))?[^,"]*,\s*([^)]*?)\s*\)"#), r#"^"(\w*)"$"#);
         let unsaid = pattern(unsaid);
         // Closures and functions that take a cause, tuples and arms that choose one, and answers without a refusal.
         let passed = pattern(r#"\b(?:forbidden|unknown|broken|config_error|wrong)\(\s*"(\w+)"\s*\)"#);
