@@ -23,23 +23,24 @@ const LINES: usize = 64;
 pub(super) struct ExecutionLog {
     lines: Vec<(i64, String)>,
     logging: Logging,
-    /// Bytes that a line may have.
-    line: usize,
+    /// A trial's: nobody waits for an endless answer, and lines are longer.
+    trial: bool,
 }
 
 impl ExecutionLog {
     /// A log that takes everything, whatever the stage says.
     pub(super) fn of_test() -> ExecutionLog {
-        ExecutionLog { lines: Vec::new(), logging: Logging { info: true, data: true }, line: 64 * LINE }
+        ExecutionLog { lines: Vec::new(), logging: Logging { info: true, data: true }, trial: true }
     }
 
     fn add(&mut self, time_ms: i64, mut line: String) {
         if self.lines.len() >= LINES {
             return;
         }
-        if line.len() > self.line {
+        let most = if self.trial { 64 * LINE } else { LINE };
+        if line.len() > most {
             const CUT: &str = " [TRUNCATED]";
-            let mut end = self.line - CUT.len();
+            let mut end = most - CUT.len();
             while !line.is_char_boundary(end) {
                 end -= 1;
             }
@@ -102,7 +103,7 @@ fn add(worker: &Worker, ask: &mut Ask, line: String) {
 /// Begins the log of a visit, where its method's settings ask for one.
 pub(super) fn begin(worker: &Worker, matched: &Matched, ask: &mut Ask) {
     if let (None, Some(logging)) = (&ask.execution, matched.method().logging) {
-        ask.execution = Some(Box::new(ExecutionLog { lines: Vec::new(), logging, line: LINE }));
+        ask.execution = Some(Box::new(ExecutionLog { lines: Vec::new(), logging, trial: false }));
     }
     if ask.execution.is_none() {
         return;
@@ -148,7 +149,7 @@ pub(super) async fn body(worker: &Worker, ask: &mut Ask, what: &str, answer: Res
         return answer;
     }
     let (head, body) = answer.into_parts();
-    let test = ask.execution.as_ref().is_some_and(|log| log.line > LINE);
+    let test = ask.execution.as_ref().is_some_and(|log| log.trial);
     let most = worker.shared.limits.body_bytes;
     if !test && body.known_len().is_none_or(|length| length > most) {
         data(worker, ask, |_| format!("{what}: [STREAMED]"));
@@ -174,6 +175,17 @@ pub(super) async fn answered(worker: &Worker, ask: &mut Ask, answer: Response<Bo
     note(worker, ask, |_| "Successfully completed execution".to_owned());
     note(worker, ask, |_| format!("Method completed with status: {}", answer.status().as_u16()));
     answer
+}
+
+/// Hands the log of a live visit over; a trial's stays, for its caller.
+pub(super) fn write(worker: &Worker, ask: &mut Ask) {
+    if ask.execution.as_ref().is_some_and(|log| log.trial) {
+        return;
+    }
+    // Where only failures are logged, a visit that went well leaves nothing.
+    if let (Some(log), Some(stage)) = (ask.execution.take().filter(|log| !log.lines.is_empty()), &ask.facts.stage) {
+        worker.log_execution(stage, &log.written(&text(ask.facts.request_id.as_bytes())));
+    }
 }
 
 /// The end of a visit that was refused.
@@ -255,7 +267,7 @@ mod tests {
     #[test]
     fn lines_are_cut_escaped_and_secrets_masked() {
         let logging = Logging { info: true, data: true };
-        let mut log = ExecutionLog { lines: Vec::new(), logging, line: LINE };
+        let mut log = ExecutionLog { lines: Vec::new(), logging, trial: false };
         log.add(1_583_349_317_135, "\u{20ac}".repeat(1000));
         log.add(1_583_349_317_135, "one\nForged line\r".to_owned());
         (0..100).for_each(|_| log.add(0, String::new()));

@@ -243,3 +243,70 @@ async fn an_execution_log_goes_to_a_file_of_its_own_and_knows_customised_statuse
     assert!(text.contains("Method completed with status: 200"), "{text}");
     assert!(text.contains("Method completed with status: 599"), "{text}");
 }
+
+#[tokio::test]
+async fn methods_that_log_leave_the_course_of_each_visit() {
+    let backend = Backend::always(Act::Say(plain(200, "", "from the backend"))).await;
+    let mut rows = Rows::new()
+        .method("/all", "POST", proxy(&backend.url("/")))
+        .method("/course", "GET", mock(r#"{"statusCode": 200}"#))
+        .method("/failures", "GET", mock(r#"{"statusCode": 200}"#))
+        .method("/failures", "POST", mock("#set($x = 1)no status"))
+        .method("/quiet", "GET", mock("no status"));
+    rows.redeploy(|stage| {
+        let setting = |path: &str, level: &str, data: bool| {
+            let setting = MethodSetting {
+                logging_level: Some(level.into()),
+                data_trace_enabled: data,
+                ..MethodSetting::default()
+            };
+            (path.to_owned(), setting)
+        };
+        stage.method_settings = [
+            setting("all/POST", "INFO", true),
+            setting("course/GET", "INFO", false),
+            setting("failures/GET", "ERROR", true),
+            setting("failures/POST", "ERROR", true),
+            setting("quiet/GET", "OFF", true),
+        ]
+        .into();
+    });
+    let logged = Logged::new(&rows).await;
+    for (verb, path, status) in
+        [("GET", "/quiet", 500), ("GET", "/failures", 200), ("GET", "/course", 200), ("POST", "/failures", 500)]
+    {
+        assert_eq!(logged.site.ask(verb, path, "", "").await.status, status, "{path}");
+    }
+    let last =
+        logged.site.ask("POST", "/all", "X-Api-Key: a-secret-value-of-a-key\r\nX-Odd: a\u{9}b\r\n", "two\nlines").await;
+    let id = last.header("x-amzn-requestid").expect("an id").to_owned();
+    let file = logged.folder.path().join(format!("logs/execution-{API}-prod.log"));
+    let lines = lines(&file, 18).await;
+    let words: Vec<&str> = lines
+        .iter()
+        .map(|line| line.split_once(") ").unwrap_or_else(|| panic!("time and request: {lines:?}")).1)
+        .collect();
+    assert!(words[0].starts_with("Starting execution for request: "), "{words:?}");
+    assert_eq!(
+        words[1..6],
+        [
+            "HTTP Method: GET, Resource Path: /course",
+            "Successfully completed execution",
+            "Method completed with status: 200",
+            "Execution failed due to configuration error: statusCode should be an integer which defined in request template",
+            "Method completed with status: 500",
+        ],
+        "nothing of bodies, nothing of a visit that went well where only failures are logged, nothing of /quiet"
+    );
+    assert!(lines[6..].iter().all(|line| line.contains(&format!(" ({id}) "))), "{lines:?}");
+    for wanted in [
+        "Method request body before transformations: two\\nlines",
+        "Endpoint response body before transformations: from the backend",
+        "Method response body after transformations: from the backend",
+        "Method completed with status: 200",
+    ] {
+        assert!(words[6..].contains(&wanted), "{wanted} in {words:?}");
+    }
+    let text = lines.join("\n");
+    assert!(!text.contains("a-secret-value") && text.contains("X-Api-Key=**************************-a-key"), "{text}");
+}
