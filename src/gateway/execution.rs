@@ -116,14 +116,6 @@ pub(super) fn begin(worker: &Worker, matched: &Matched, ask: &mut Ask) {
     });
 }
 
-/// Hands the log of a visit to its stage's log; a trial's stays with the visit.
-pub(super) fn write(worker: &Worker, ask: &mut Ask) {
-    let log = ask.execution.take_if(|log| log.line == LINE);
-    if let (Some(stage), Some(log)) = (&ask.facts.stage, log) {
-        worker.log_execution(stage, &log.written(&text(ask.facts.request_id.as_bytes())));
-    }
-}
-
 /// What the client sent, as the rest of the walk sees it.
 pub(super) async fn request(worker: &Worker, ask: &mut Ask) -> Result<(), Refusal> {
     if !wants_data(ask) {
