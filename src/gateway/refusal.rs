@@ -211,14 +211,14 @@ impl Refusal {
         self
     }
 
-    /// The status that is sent where nobody customised it.
-    pub fn status(&self) -> u16 {
-        self.status.unwrap_or_else(|| self.kind.status())
-    }
-
     /// `$context.error.message`: its own, else the type's; `None` where AWS says `null`.
     pub fn message(&self) -> Option<&str> {
         self.message.as_deref().or(self.kind.entry().message)
+    }
+
+    /// The status that is sent where nobody customised it.
+    pub fn status(&self) -> u16 {
+        self.status.unwrap_or_else(|| self.kind.status())
     }
 
     /// The answer with AWS's default body. Request ids and `Date` are added where all answers get them.

@@ -222,29 +222,6 @@ async fn a_full_disk_costs_lines_and_no_request() {
 }
 
 #[tokio::test]
-async fn an_execution_log_goes_to_a_file_of_its_own_and_knows_customised_statuses() {
-    let mut rows = Rows::new().method("/", "GET", mock(r#"{"statusCode": 200}"#));
-    rows.put_method("/broken", "GET", mock("{}"), |_| {});
-    let dressed = GatewayResponse { status_code: Some("599".into()), ..GatewayResponse::default() };
-    rows.change(|ops| {
-        ops.put(&api_scope(), "DEFAULT_5XX", &dressed);
-    });
-    rows.redeploy(|stage| {
-        let info = MethodSetting { logging_level: Some("INFO".into()), ..MethodSetting::default() };
-        stage.method_settings = [("*/*".to_owned(), info)].into();
-    });
-    let logged = Logged::new(&rows).await;
-    let id = logged.site.get("/").await.header("x-amzn-requestid").map(str::to_owned).expect("id");
-    assert_eq!(logged.site.get("/broken").await.status, 599);
-    assert!(logged.room.stop(LONG), "the writer ends");
-    let file = logged.folder.path().join(format!("logs/execution-{API}-prod.log"));
-    let text = std::fs::read_to_string(file).expect("log");
-    assert!(text.lines().next().is_some_and(|line| line.contains(&format!("({id}) Starting execution"))), "{text}");
-    assert!(text.contains("Method completed with status: 200"), "{text}");
-    assert!(text.contains("Method completed with status: 599"), "{text}");
-}
-
-#[tokio::test]
 async fn methods_that_log_leave_the_course_of_each_visit() {
     let backend = Backend::always(Act::Say(plain(200, "", "from the backend"))).await;
     let mut rows = Rows::new()
@@ -309,4 +286,27 @@ async fn methods_that_log_leave_the_course_of_each_visit() {
     }
     let text = lines.join("\n");
     assert!(!text.contains("a-secret-value") && text.contains("X-Api-Key=**************************-a-key"), "{text}");
+}
+
+#[tokio::test]
+async fn an_execution_log_goes_to_a_file_of_its_own_and_knows_customised_statuses() {
+    let mut rows = Rows::new().method("/", "GET", mock(r#"{"statusCode": 200}"#));
+    rows.put_method("/broken", "GET", mock("{}"), |_| {});
+    let dressed = GatewayResponse { status_code: Some("599".into()), ..GatewayResponse::default() };
+    rows.change(|ops| {
+        ops.put(&api_scope(), "DEFAULT_5XX", &dressed);
+    });
+    rows.redeploy(|stage| {
+        let info = MethodSetting { logging_level: Some("INFO".into()), ..MethodSetting::default() };
+        stage.method_settings = [("*/*".to_owned(), info)].into();
+    });
+    let logged = Logged::new(&rows).await;
+    let id = logged.site.get("/").await.header("x-amzn-requestid").map(str::to_owned).expect("id");
+    assert_eq!(logged.site.get("/broken").await.status, 599);
+    assert!(logged.room.stop(LONG), "the writer ends");
+    let file = logged.folder.path().join(format!("logs/execution-{API}-prod.log"));
+    let text = std::fs::read_to_string(file).expect("log");
+    assert!(text.lines().next().is_some_and(|line| line.contains(&format!("({id}) Starting execution"))), "{text}");
+    assert!(text.contains("Method completed with status: 200"), "{text}");
+    assert!(text.contains("Method completed with status: 599"), "{text}");
 }
