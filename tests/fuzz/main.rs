@@ -1,10 +1,12 @@
-//! Hostile input at the control plane's doors, function by function: requests, patches, pages, frames and OpenAPI files.
+//! Hostile input, function by function: requests, patches, pages, frames and OpenAPI files at the control plane's doors,
+//! and what templates, paths, schemas and patterns are made of.
 //!
 //! Each target is bolero's: a bounded number of random inputs in an ordinary run, twenty times as many with
 //! `MERIDIAN_TEST_ALL`, and as long as one likes under `cargo bolero test TARGET`. What fails prints
 //! `BOLERO_RANDOM_SEED=…`; set, it makes the same input again.
 
 mod doors;
+mod engines;
 mod openapi;
 mod patches;
 
