@@ -1,9 +1,9 @@
 //! Every type of refusal in every kind of dress, without sockets.
 
-use super::super::ask::{Client, Facts};
-use super::super::refusal::Kind;
 use super::*;
 use crate::catalog::v1::{GatewayResponse, Texts};
+use crate::gateway::ask::{Client, Facts};
+use crate::gateway::refusal::Kind;
 use crate::plan::gateway_response::GatewayResponses;
 use std::collections::BTreeMap;
 
