@@ -24,6 +24,7 @@ fn facts() -> Facts {
         remote: None,
         trace: String::new(),
         user_agent: None,
+        path: None,
         validation_error: Some("[object has missing required properties ([\"a\"])]".to_owned()),
         kept: Kept::default(),
     }
