@@ -34,6 +34,8 @@ pub struct Path {
     tokens: Box<[Token]>,
     /// Whether everything before each token leads to one place, and for the end of the path.
     definite: Box<[bool]>,
+    /// Whether each token is one name or one index: then there is nothing to collect.
+    straight: bool,
     /// Begins with `$`, not with `@`.
     from_root: bool,
 }
@@ -97,7 +99,13 @@ impl Path {
             let before = definite.last().copied().unwrap_or(true);
             definite.push(before && Path::token_is_definite(token, definite.len() == tokens.len()));
         }
-        Path { tokens: tokens.into(), definite: definite.into(), from_root }
+        let single = |token: &Token| match token {
+            Token::Properties(names) => names.len() == 1,
+            Token::Indexes(indexes) => indexes.len() == 1,
+            _ => false,
+        };
+        let straight = tokens.iter().all(single);
+        Path { tokens: tokens.into(), definite: definite.into(), straight, from_root }
     }
 
     fn token_is_definite(token: &Token, last: bool) -> bool {
