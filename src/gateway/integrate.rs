@@ -1,7 +1,9 @@
 //! integrate: the mock's answer or the backend's.
 
 use super::ask::Ask;
-use super::map::{Mapped, Work, too_large};
+use super::execution;
+use super::map::{Mapped, Work};
+use super::payload;
 use super::refusal::{Kind, Refusal};
 use super::route::Matched;
 use super::worker::Worker;
@@ -43,6 +45,13 @@ pub(super) async fn integrate(worker: &Worker, mapped: Mapped, ask: &mut Ask) ->
     match called {
         Ok(Ok(answer)) => {
             ask.facts.integration_status = Some(answer.status().as_u16());
+            execution::note(worker, ask, |_| {
+                format!(
+                    "Received response. Status: {}, Integration latency: {} ms",
+                    answer.status().as_u16(),
+                    took / 1000
+                )
+            });
             Ok(Integrated { matched, accept, answer })
         }
         Ok(Err(error)) => Err(failure(&error)),
@@ -66,9 +75,7 @@ fn failure(error: &UpstreamError) -> Refusal {
         UpstreamError::HeadTooLong { .. } => Refusal::new(Kind::IntegrationFailure, "answer_head_too_long"),
         UpstreamError::Upgraded => Refusal::new(Kind::IntegrationFailure, "unasked_upgrade"),
         UpstreamError::Wire(cause) => match body_error(cause) {
-            Some(BodyError::TooLong { .. }) => too_large(),
-            // The client's own body broke: whoever still listens hears that.
-            Some(_) => Refusal::new(Kind::Malformed, "request_body_broken"),
+            Some(error) => payload::broken(error),
             None => Refusal::new(Kind::IntegrationFailure, "invalid_answer"),
         },
     })

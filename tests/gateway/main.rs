@@ -1,9 +1,15 @@
 //! The gateway from its sockets: real listeners and backends on loopback, one module per concern.
 
 mod backends;
+mod gateway_responses;
 mod listener;
+mod mapping;
+mod payloads;
 mod pool;
 mod proxying;
 mod site;
 mod sockets;
+mod stage_logs;
+mod trial;
+mod validate;
 mod walk;

@@ -105,6 +105,11 @@ impl Target {
         &self.0.host
     }
 
+    /// `http` or `https`.
+    pub fn scheme(&self) -> &'static str {
+        if self.0.scheme == Scheme::Http { "http" } else { "https" }
+    }
+
     /// The port.
     pub fn port(&self) -> u16 {
         self.0.port
