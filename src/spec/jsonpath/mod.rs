@@ -79,6 +79,22 @@ impl Path {
         self.definite.last().copied().unwrap_or(true)
     }
 
+    /// Bytes that the regular expressions in its filters take, roughly.
+    pub fn pattern_bytes(&self) -> usize {
+        let of = |token: &Token| match token {
+            Token::Filter(condition) => condition.pattern_bytes(),
+            Token::Function(_, parameters) => parameters
+                .iter()
+                .map(|parameter| match parameter {
+                    Parameter::Path(path) => path.pattern_bytes(),
+                    Parameter::Json(_) => 0,
+                })
+                .sum(),
+            _ => 0,
+        };
+        self.tokens.iter().map(of).sum()
+    }
+
     fn new(mut tokens: Vec<Token>, from_root: bool) -> Path {
         // A function at the end of a deep scan is applied to all that the scan finds.
         if matches!(tokens.first(), Some(Token::Scan))
