@@ -57,8 +57,7 @@ const MOST_LENGTH: usize = 8192;
 /// Patterns of so few letters have no more states than that, whatever they are.
 const SHORT: usize = 32;
 /// Bytes that a pattern may compile to, and what each 8 bytes of text cost then: every letter may keep all states busy.
-const SIZES: [(usize, usize); 5] =
-    [(4 << 10, 8), (16 << 10, 32), (64 << 10, 128), (256 << 10, 512), (MOST_BYTES, 2048)];
+const SIZES: [(usize, usize); 3] = [(4 << 10, 8), (32 << 10, 64), (MOST_BYTES, 2048)];
 
 /// A compiled pattern.
 #[derive(Debug)]

@@ -1,11 +1,12 @@
 //! Velocity 1.7's grammar: expressions, strings and references.
 
 use super::method::Method;
-use super::node::{Arithmetic, Compare, Expression, Interpolated, Invocation, Node, Reference, Sort, Step};
+use super::node::{Arithmetic, Compare, Expression, Interpolated, Invocation, Node, Property, Reference, Sort, Step};
 use super::parser::{Parsed, Parser};
 use super::prepared::Prepared;
 use super::token::{Kind, Token};
 use crate::spec::object::Operator;
+use std::sync::atomic::AtomicU32;
 
 /// What a token between two operands does.
 #[derive(Clone, Copy)]
@@ -295,8 +296,13 @@ impl Parser<'_, '_> {
                 begins_operand(third) || matches!(third, Kind::Blank | Kind::CallClose)
             };
             self.take()?;
-            let step =
-                if call { self.call(&name)? } else { Step::Property(self.image(&name).into(), self.place(name.start)) };
+            let step = match call {
+                true => self.call(&name)?,
+                false => {
+                    let (name, place) = (self.image(&name).into(), self.place(name.start));
+                    Step::Property(Box::new(Property { name, place, hint: AtomicU32::new(0) }))
+                }
+            };
             steps.push(step);
             self.indexes(&mut steps)?;
         }

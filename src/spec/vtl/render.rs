@@ -44,6 +44,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    #[inline]
     pub(super) fn check_output(&mut self, place: Place) -> Ran<()> {
         if self.out.len() > self.limits.output {
             return Err(fail(place, Exceeded::Output.to_string()));
@@ -69,7 +70,9 @@ impl<'a> Run<'a> {
             }
             Sort::Normal => match self.reference(reference)? {
                 Value::Str(text) => {
-                    self.out.push_str(&reference.prefix);
+                    if !reference.prefix.is_empty() {
+                        self.out.push_str(&reference.prefix);
+                    }
                     let text = self.heap.str(text);
                     self.out.push_str(text);
                 }
@@ -177,7 +180,7 @@ impl<'a> Run<'a> {
         }
         match last {
             _ if matches!(target, Value::Null) => Ok(()),
-            Step::Property(name, place) => self.set_property(target, name, value, *place),
+            Step::Property(property) => self.set_property(target, &property.name, value, property.place),
             Step::Index(index, place) => {
                 let index = self.value(index)?;
                 self.set_index(target, index, value, *place)

@@ -40,9 +40,18 @@ pub(super) trait At<T> {
 }
 
 impl<T> At<T> for Result<T, Exceeded> {
+    #[inline]
     fn at(self, place: Place) -> Ran<T> {
-        self.map_err(|error| fail(place, error.to_string()))
+        match self {
+            Ok(value) => Ok(value),
+            Err(error) => Err(exceeded(place, error)),
+        }
     }
+}
+
+#[cold]
+fn exceeded(place: Place, error: Exceeded) -> Halt {
+    fail(place, error.to_string())
 }
 
 impl<T> At<T> for Result<T, NotJson> {
@@ -167,7 +176,7 @@ fn render_with<'a>(
         facts,
         limits: *limits,
         heap: Heap::new(Allowance { fuel: limits.fuel, memory: limits.memory }),
-        out: String::with_capacity(template.source.len().min(limits.output)),
+        out: String::with_capacity(template.source.len().max(4096).min(limits.output)),
         variables: vec![Value::Null; template.names.len()],
         frames: Vec::new(),
         view: 0,

@@ -6,9 +6,10 @@ use super::run::{At, Ran, Run, fail};
 use crate::spec::java_regex::{Allowed, RegexError};
 use crate::spec::object::{Exceeded, ListKind, Text, Value};
 
-/// Steps that compiling a regular expression costs, and more for each of its bytes.
+/// Steps that compiling a regular expression costs, more for each of its bytes, and for what it becomes.
 pub(super) const COMPILING: usize = 2000;
 pub(super) const COMPILING_BYTE: usize = 32;
+pub(super) const COMPILED_BYTES: usize = 8;
 
 impl<'a> Run<'a> {
     pub(super) fn string_method(
@@ -213,6 +214,9 @@ impl<'a> Run<'a> {
         self.heap.charge(new).at(place)?;
         let Some(Value::Str(pattern)) = arguments.first() else { return Ok(Value::Null) };
         let regex = invocation.prepared.regex(self.heap.str(*pattern)).map_err(wrong)?;
+        if new > 0 {
+            self.heap.charge(regex.bytes() / COMPILED_BYTES).at(place)?;
+        }
         let this = self.heap.str(text);
         let mut allowed = Allowed { bytes: self.heap.memory_left(), steps: self.heap.fuel_left() };
         match (invocation.method, arguments) {
