@@ -94,6 +94,8 @@ pub(super) struct Facts {
     pub remote: Option<crate::edge::Facts>,
     pub trace: String,
     pub user_agent: Option<HeaderValue>,
+    /// `$context.path`, where the target that was sent has a form of our own.
+    pub path: Option<Box<str>>,
     /// What the validator said of the body.
     pub validation_error: Option<String>,
     /// What gateway responses may want to know of the request.
@@ -118,6 +120,12 @@ impl Ask {
     pub(super) fn header_text(&self, name: HeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
+}
+
+/// `$context.path` of a target in one of the forms for tools that cannot set a host: what AWS would have been sent.
+pub(super) fn context_path(path: &str, below: usize, stage: &str) -> Option<Box<str>> {
+    let own = ["/_aws/", "/restapis/"].iter().any(|form| path[..below.min(path.len())].starts_with(form));
+    own.then(|| format!("/{stage}{}", path.get(below..).unwrap_or_default()).into())
 }
 
 /// The client's address: the last one in `X-Forwarded-For` that no trusted proxy has, when the socket is one's own.
@@ -180,7 +188,7 @@ impl Context for Known<'_> {
             Variable::DomainName => Some(Cow::Borrowed(self.client.domain())),
             Variable::DomainPrefix => self.client.domain().split('.').next().map(Cow::Borrowed),
             Variable::HttpMethod => Some(Cow::Borrowed(self.method.as_str())),
-            Variable::Path => Some(Cow::Borrowed(self.path)),
+            Variable::Path => Some(Cow::Borrowed(self.facts.path.as_deref().unwrap_or(self.path))),
             // AWS says this of HTTP/2 requests, too.
             Variable::Protocol => Some(Cow::Borrowed("HTTP/1.1")),
             Variable::RequestId => Some(lossy(&facts.request_id)),

@@ -349,10 +349,11 @@ fn ask_of(stage: &Arc<StagePlan>, head: Head, body: CutBody) -> Option<(Ask, Mat
         remote: None,
         trace: head.trace,
         user_agent,
+        path: None,
         validation_error: None,
         kept: super::dress::Kept::default(),
     };
-    let ask = Ask {
+    let mut ask = Ask {
         method: head.method.parse().ok()?,
         uri: http::Uri::try_from(head.target).ok()?,
         version: Version::HTTP_11,
@@ -367,5 +368,6 @@ fn ask_of(stage: &Arc<StagePlan>, head: Head, body: CutBody) -> Option<(Ask, Mat
         facts,
     };
     let below = usize::try_from(head.path_at).ok()?;
+    ask.facts.path = super::ask::context_path(ask.uri.path(), below, &stage.plan.stage);
     Some((ask, Matched { stage: stage.clone(), method, below }))
 }

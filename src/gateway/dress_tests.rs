@@ -1,9 +1,9 @@
 //! Every type of refusal in every kind of dress, without sockets.
 
-use super::super::ask::{Client, Facts};
-use super::super::refusal::Kind;
 use super::*;
 use crate::catalog::v1::{GatewayResponse, Texts};
+use crate::gateway::ask::{Client, Facts};
+use crate::gateway::refusal::Kind;
 use crate::plan::gateway_response::GatewayResponses;
 use std::collections::BTreeMap;
 
@@ -13,6 +13,7 @@ fn facts() -> Facts {
         extended_id: HeaderValue::from_static("ext="),
         time_ms: 1_583_349_317_135,
         began: tokio::time::Instant::now(),
+        step: crate::gateway::Step::default(),
         stage: None,
         method: None,
         key_id: String::new(),
@@ -24,6 +25,7 @@ fn facts() -> Facts {
         remote: None,
         trace: String::new(),
         user_agent: None,
+        path: None,
         validation_error: Some("[object has missing required properties ([\"a\"])]".to_owned()),
         kept: Kept::default(),
     }

@@ -122,20 +122,17 @@ fn remapped(name: &HeaderName) -> Option<HeaderName> {
 /// A name as people write it: `Content-Type`, `x-amzn-ErrorType`.
 pub(super) fn canonical(name: &HeaderName) -> String {
     match name.as_str() {
-        "x-amzn-errortype" => return "x-amzn-ErrorType".to_owned(),
-        "x-amzn-requestid" => return "x-amzn-RequestId".to_owned(),
-        text if text.starts_with("x-amzn-remapped-") => return format!("x-amzn-Remapped-{}", titled(&text[16..])),
-        "x-amzn-apigateway-api-id" => return name.to_string(),
+        "x-amzn-errortype" => "x-amzn-ErrorType".to_owned(),
+        "x-amzn-requestid" => "x-amzn-RequestId".to_owned(),
+        text if text.starts_with("x-amzn-remapped-") => format!("x-amzn-Remapped-{}", titled(&text[16..])),
+        "x-amzn-apigateway-api-id" => name.to_string(),
         text => titled(text),
     }
 }
 
 fn titled(text: &str) -> String {
     let mut begins = true;
-    let letter = |c: char| {
-        let shown = if std::mem::replace(&mut begins, c == '-') { c.to_ascii_uppercase() } else { c };
-        shown
-    };
+    let letter = |c: char| if std::mem::replace(&mut begins, c == '-') { c.to_ascii_uppercase() } else { c };
     text.chars().map(letter).collect()
 }
 

@@ -299,6 +299,7 @@ fn facts(worker: &Worker, user_agent: Option<HeaderValue>) -> Facts {
         remote: None,
         trace: String::new(),
         user_agent,
+        path: None,
         validation_error: None,
         kept: dress::Kept::default(),
     }

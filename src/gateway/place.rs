@@ -41,6 +41,7 @@ pub(super) async fn place(worker: &Rc<Worker>, ask: &mut Ask) -> Result<Placed, 
     };
     let (below, form) = (named.below, named.form);
     let current = current(worker, named.api, named.stage).await?;
+    ask.facts.path = super::ask::context_path(ask.uri.path(), below, &current.stage.plan.stage);
     ask.facts.stage = Some(current.stage.clone());
     if current.stage.plan.default_endpoint_disabled && form != Form::PrivateHost {
         return Err(Refusal::new(Kind::UnknownStage, "default_endpoint_disabled"));

@@ -15,6 +15,10 @@ use http_body::{Body as _, Frame, SizeHint};
 use std::borrow::Cow;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// How long a region's facts may follow the last byte of its answer.
+const LATE: Duration = Duration::from_secs(1);
 
 /// A visit whose answer is under way.
 struct Visit {
@@ -53,7 +57,11 @@ impl Values for Ended<'_> {
 }
 
 impl Visit {
-    fn write(&mut self, bytes: u64) {
+    fn latency_ms(&self) -> u64 {
+        elapsed_us(&self.facts) / 1_000
+    }
+
+    fn write(&mut self, bytes: u64, latency_ms: u64) {
         // What a region knows of its integration comes with the end of its answer.
         if let Some(end) = self.facts.remote.as_ref().and_then(crate::edge::Facts::get) {
             self.facts.integration_status = end.integration_status;
@@ -61,7 +69,7 @@ impl Visit {
         }
         let Some(stage) = self.facts.stage.clone() else { return };
         let Some(format) = &stage.plan.access_log else { return };
-        let ended = Ended { visit: self, bytes, latency_ms: elapsed_us(&self.facts) / 1_000 };
+        let ended = Ended { visit: self, bytes, latency_ms };
         let mut line = String::new();
         format.render_line(&ended, &mut line);
         self.shelf.push(&stage.access_log, &line);
@@ -85,31 +93,47 @@ pub(super) fn follow(worker: &Worker, ask: &Ask, refusal: Option<Refusal>, statu
     };
     let silent = ask.method == http::Method::HEAD;
     if silent || body.is_end_stream() || matches!(body, Body::Full(_)) {
-        visit.write(if silent { 0 } else { body.known_len().unwrap_or(0) });
+        let latency_ms = visit.latency_ms();
+        visit.write(if silent { 0 } else { body.known_len().unwrap_or(0) }, latency_ms);
         return body;
     }
-    Body::peer(Followed { body, visit: Box::new(visit), bytes: 0, written: false })
+    let whole = body.known_len();
+    Body::peer(Followed { body, visit: Some(Box::new(visit)), bytes: 0, whole })
 }
 
 /// A body whose end writes a line, also when its reader leaves early.
 struct Followed {
     body: Body,
-    visit: Box<Visit>,
+    /// `None` once its line is written.
+    visit: Option<Box<Visit>>,
     bytes: u64,
-    written: bool,
+    /// The length that was announced.
+    whole: Option<u64>,
 }
 
 impl Followed {
     fn write(&mut self) {
-        if !std::mem::replace(&mut self.written, true) {
-            self.visit.write(self.bytes);
+        if let Some(mut visit) = self.visit.take() {
+            let latency_ms = visit.latency_ms();
+            visit.write(self.bytes, latency_ms);
         }
     }
 }
 
 impl Drop for Followed {
     fn drop(&mut self) {
-        self.write();
+        // Nobody reads on when all bytes are here, yet what a region tells of its integration comes just behind them.
+        let told = |visit: &Visit| visit.facts.remote.as_ref().is_none_or(|remote| remote.get().is_some());
+        let late = self.whole == Some(self.bytes) && self.visit.as_ref().is_some_and(|visit| !told(visit));
+        let (true, Ok(runtime)) = (late, tokio::runtime::Handle::try_current()) else { return self.write() };
+        let (body, bytes) = (std::mem::take(&mut self.body), self.bytes);
+        if let Some(mut visit) = self.visit.take() {
+            let latency_ms = visit.latency_ms();
+            runtime.spawn(async move {
+                let _ = tokio::time::timeout(LATE, body.collect(0)).await;
+                visit.write(bytes, latency_ms);
+            });
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::backends::Act;
 use super::backends::{Backend, plain};
-use super::site::{Rows, Site, mock, proxy};
+use super::site::{API, Rows, Site, mock, proxy};
 use meridian::catalog::v1::{Integration, IntegrationType, PassthroughBehavior};
 use std::collections::BTreeMap;
 
@@ -77,7 +77,7 @@ async fn templates_see_the_request_its_context_and_the_stages_variables() {
     let site = Site::new(&rows).await;
     let headers = "X-One: 1\r\nX-One: 2\r\nUser-Agent: test\r\nTE: trailers\r\n";
     let answer = site.ask("POST", "/pets/a%20b?q=1&q=2+3&z", headers, r#"{"never": "seen"}"#).await;
-    let found: serde_json::Value = serde_json::from_str(&answer.text()).expect(&answer.text());
+    let found: serde_json::Value = serde_json::from_str(&answer.text()).unwrap_or_else(|_| panic!("{}", answer.text()));
     assert_eq!(found["id"], "a%20b");
     assert_eq!(found["q"], "2 3", "the last of several, decoded");
     assert_eq!(found["h"], "2");
@@ -93,6 +93,12 @@ async fn templates_see_the_request_its_context_and_the_stages_variables() {
     assert!(found["time"].as_i64().is_some_and(|ms| ms > 1_600_000_000_000));
     assert_eq!((found["ip"].as_str(), found["agent"].as_str()), (Some("127.0.0.1"), Some("test")));
     assert_eq!(found["caller"], "");
+    for form in [format!("/_aws/execute-api/{API}/prod"), format!("/restapis/{API}/prod/_user_request_")] {
+        let bytes = format!("POST {form}/pets/7?x=1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
+        let answer = super::sockets::ask(site.addr, bytes).await.expect("an answer");
+        let found: serde_json::Value = serde_json::from_str(&answer.text()).expect("JSON");
+        assert_eq!(found["path"], "/prod/pets/7 /pets/{id} POST", "{form}: as AWS would have been asked");
+    }
 }
 
 #[tokio::test]
@@ -218,7 +224,8 @@ async fn pass_through_behaviours_decide_where_no_template_fits() {
         integration
     };
     use PassthroughBehavior::{Never, WhenNoMatch, WhenNoTemplates};
-    let cases: [(&str, PassthroughBehavior, bool, &str, Result<&str, u16>); 9] = [
+    type Case = (&'static str, PassthroughBehavior, bool, &'static str, Result<&'static str, u16>);
+    let cases: [Case; 9] = [
         ("/a", WhenNoMatch, true, "application/json", Ok("made 1")),
         ("/b", WhenNoMatch, true, "text/plain; charset=utf-8", Ok(r#"{"a":1}"#)),
         ("/c", WhenNoMatch, false, "application/json", Ok(r#"{"a":1}"#)),

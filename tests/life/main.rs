@@ -2,6 +2,7 @@
 
 #[path = "../nodes/mod.rs"]
 mod nodes;
+mod templates;
 
 mod explain;
 

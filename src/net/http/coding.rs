@@ -134,7 +134,7 @@ impl std::fmt::Debug for CodedBody {
 }
 
 impl CodedBody {
-    fn new(body: Body, coder: Coder) -> Body {
+    fn over(body: Body, coder: Coder) -> Body {
         if body.is_end_stream() {
             // Nothing is what nothing becomes, also where a coder would write a head of its own.
             return Body::Empty;
@@ -148,7 +148,7 @@ impl CodedBody {
     pub(super) fn encoded(body: Body, coding: Coding) -> Body {
         // Six is what everybody uses; four costs half and gives a few percent more bytes.
         let level = Compression::new(4);
-        CodedBody::new(
+        CodedBody::over(
             body,
             match coding {
                 Coding::Gzip => Coder::Gzip(GzEncoder::new(Vec::new(), level)),
@@ -159,7 +159,7 @@ impl CodedBody {
 
     /// Decompresses.
     pub(super) fn decoded(body: Body, coding: Coding) -> Body {
-        CodedBody::new(
+        CodedBody::over(
             body,
             match coding {
                 Coding::Gzip => Coder::Gunzip(GzDecoder::new(Vec::new())),
@@ -170,7 +170,7 @@ impl CodedBody {
 
     /// Reads as UTF-8.
     pub(super) fn as_text(body: Body) -> Body {
-        CodedBody::new(body, Coder::Text(Vec::new()))
+        CodedBody::over(body, Coder::Text(Vec::new()))
     }
 
     pub(super) fn is_end_stream(&self) -> bool {

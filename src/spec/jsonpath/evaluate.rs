@@ -39,7 +39,30 @@ pub(super) fn value<'a>(
     root: Value<'a>,
     require: bool,
 ) -> Walked<Value<'a>> {
+    if path.straight {
+        return straight(&path.tokens, heap, item);
+    }
     tokens_value(&path.tokens, &path.definite, heap, item, root, require)
+}
+
+/// The value that single names and indexes lead to.
+fn straight<'a>(tokens: &[Token], heap: &mut Heap<'a>, item: Value<'a>) -> Walked<Value<'a>> {
+    heap.charge(tokens.len() + 2)?;
+    let mut value = item;
+    for token in tokens {
+        let found = match (token, value) {
+            (Token::Properties(names), Value::Map(id)) => names.first().and_then(|name| heap.at(id, name)),
+            (Token::Indexes(indexes), Value::List(id)) => {
+                let items = heap.items(id);
+                let index = indexes.first().map_or(0, |index| i64::from(*index));
+                let at = if index < 0 { items.len() as i64 + index } else { index };
+                usize::try_from(at).ok().and_then(|at| items.get(at).copied())
+            }
+            _ => None,
+        };
+        value = found.ok_or(Fail::NotFound)?;
+    }
+    Ok(value)
 }
 
 /// The same with tokens and their definiteness apart.

@@ -18,6 +18,22 @@ pub(super) enum Condition {
     Compare(Side, Relation, Side),
 }
 
+impl Condition {
+    pub(super) fn pattern_bytes(&self) -> usize {
+        let side = |side: &Side| match side {
+            Side::Pattern(regex) => regex.bytes(),
+            Side::Path(path) => path.pattern_bytes(),
+            _ => 0,
+        };
+        match self {
+            Condition::Any(parts) | Condition::All(parts) => parts.iter().map(Condition::pattern_bytes).sum(),
+            Condition::Not(inner) => inner.pattern_bytes(),
+            Condition::Exists(path, _) => path.pattern_bytes(),
+            Condition::Compare(left, _, right) => side(left) + side(right),
+        }
+    }
+}
+
 /// What is compared.
 #[derive(Debug)]
 pub(super) enum Side {

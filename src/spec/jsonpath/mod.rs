@@ -34,6 +34,8 @@ pub struct Path {
     tokens: Box<[Token]>,
     /// Whether everything before each token leads to one place, and for the end of the path.
     definite: Box<[bool]>,
+    /// Whether each token is one name or one index: then there is nothing to collect.
+    straight: bool,
     /// Begins with `$`, not with `@`.
     from_root: bool,
 }
@@ -77,6 +79,22 @@ impl Path {
         self.definite.last().copied().unwrap_or(true)
     }
 
+    /// Bytes that the regular expressions in its filters take, roughly.
+    pub fn pattern_bytes(&self) -> usize {
+        let of = |token: &Token| match token {
+            Token::Filter(condition) => condition.pattern_bytes(),
+            Token::Function(_, parameters) => parameters
+                .iter()
+                .map(|parameter| match parameter {
+                    Parameter::Path(path) => path.pattern_bytes(),
+                    Parameter::Json(_) => 0,
+                })
+                .sum(),
+            _ => 0,
+        };
+        self.tokens.iter().map(of).sum()
+    }
+
     fn new(mut tokens: Vec<Token>, from_root: bool) -> Path {
         // A function at the end of a deep scan is applied to all that the scan finds.
         if matches!(tokens.first(), Some(Token::Scan))
@@ -97,7 +115,13 @@ impl Path {
             let before = definite.last().copied().unwrap_or(true);
             definite.push(before && Path::token_is_definite(token, definite.len() == tokens.len()));
         }
-        Path { tokens: tokens.into(), definite: definite.into(), from_root }
+        let single = |token: &Token| match token {
+            Token::Properties(names) => names.len() == 1,
+            Token::Indexes(indexes) => indexes.len() == 1,
+            _ => false,
+        };
+        let straight = tokens.iter().all(single);
+        Path { tokens: tokens.into(), definite: definite.into(), straight, from_root }
     }
 
     fn token_is_definite(token: &Token, last: bool) -> bool {

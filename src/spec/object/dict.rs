@@ -34,7 +34,10 @@ impl<'a> Dict<'a> {
         &self.entries
     }
 
-    pub(super) fn of(entries: impl ExactSizeIterator<Item = (Value<'a>, Value<'a>)>, texts: &[Box<str>]) -> Dict<'a> {
+    pub(super) fn of(entries: Vec<(Value<'a>, Value<'a>)>, texts: &[Box<str>]) -> Dict<'a> {
+        if entries.len() <= SMALL && !repeats(&entries, texts) {
+            return Dict { entries, index: None };
+        }
         let mut dict = Dict { entries: Vec::with_capacity(entries.len()), index: None };
         for (key, value) in entries {
             let found = match key {
@@ -110,6 +113,15 @@ impl<'a> Dict<'a> {
         }
         self.index = Some(Box::new(index));
     }
+}
+
+/// Whether two of few entries have one key.
+fn repeats(entries: &[(Value<'_>, Value<'_>)], texts: &[Box<str>]) -> bool {
+    entries.iter().enumerate().any(|(at, (key, _))| {
+        let Value::Str(key) = key else { return true };
+        let key = str_of(*key, texts);
+        entries[..at].iter().any(|(known, _)| matches!(known, Value::Str(known) if str_of(*known, texts) == key))
+    })
 }
 
 impl Index {

@@ -17,6 +17,8 @@ pub use number::{Operator, java_double};
 pub use print::Slash;
 pub use read::NotJson;
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 /// What a run may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {
@@ -180,6 +182,11 @@ impl<'a> Heap<'a> {
         self.charge(1 + bytes / 64)
     }
 
+    /// Steps that may still be taken.
+    pub fn fuel_left(&self) -> usize {
+        usize::try_from(self.fuel).unwrap_or(usize::MAX)
+    }
+
     /// Bytes that may still be made.
     pub fn memory_left(&self) -> usize {
         self.memory
@@ -234,10 +241,7 @@ impl<'a> Heap<'a> {
     }
 
     /// Makes a map of entries with string keys; of entries with one key the first gives the place, the last the value.
-    pub(super) fn map_of(
-        &mut self,
-        entries: impl ExactSizeIterator<Item = (Value<'a>, Value<'a>)>,
-    ) -> Result<MapId, Exceeded> {
+    pub(super) fn map_of(&mut self, entries: Vec<(Value<'a>, Value<'a>)>) -> Result<MapId, Exceeded> {
         self.take(64 + entries.len() * 56)?;
         self.maps.push(Dict::of(entries, &self.texts));
         Ok(MapId((self.maps.len() - 1) as u32))
@@ -253,6 +257,21 @@ impl<'a> Heap<'a> {
     #[inline]
     pub fn at(&self, id: MapId, key: &str) -> Option<Value<'a>> {
         self.maps[id.0 as usize].at(key, &self.texts)
+    }
+
+    /// The value at a string key that stood at `hint` the last time something was looked up there; documents repeat
+    /// themselves. The hint is brought up to date.
+    #[inline]
+    pub fn at_hint(&self, id: MapId, key: &str, hint: &AtomicU32) -> Option<Value<'a>> {
+        let dict = &self.maps[id.0 as usize];
+        if let Some((Value::Str(known), value)) = dict.entries().get(hint.load(Ordering::Relaxed) as usize)
+            && self.str(*known) == key
+        {
+            return Some(*value);
+        }
+        let at = dict.find(key, &self.texts)?;
+        hint.store(at as u32, Ordering::Relaxed);
+        Some(dict.entries()[at].1)
     }
 
     /// The key and the value at a string key.
@@ -293,6 +312,7 @@ impl<'a> Heap<'a> {
     /// Where a key stands in a map.
     pub fn find(&mut self, id: MapId, key: Value<'a>) -> Result<Option<usize>, Exceeded> {
         if let Value::Str(text) = key {
+            self.charge(self.str(text).len() / 256)?;
             return Ok(self.maps[id.0 as usize].find(self.str(text), &self.texts));
         }
         let count = self.maps[id.0 as usize].entries().len();

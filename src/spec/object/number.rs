@@ -175,6 +175,20 @@ pub fn java_double(number: f64, out: &mut String) {
     if number.is_infinite() {
         return out.push_str(if number < 0.0 { "-Infinity" } else { "Infinity" });
     }
+    // With one or two digits after the point, which prices have, no other decimal of so few reads back as this number.
+    if (0.001..1e7).contains(&number) {
+        let hundredths = (number * 100.0).round();
+        if hundredths / 100.0 == number {
+            let (whole, rest) = (hundredths as u64 / 100, hundredths as u64 % 100);
+            super::print::push_int(out, whole as i64);
+            out.push('.');
+            out.push(char::from(b'0' + (rest / 10) as u8));
+            if rest % 10 != 0 {
+                out.push(char::from(b'0' + (rest % 10) as u8));
+            }
+            return;
+        }
+    }
     if number == 0.0 || (1e-3..1e7).contains(&number.abs()) {
         let start = out.len();
         let _ = write!(out, "{number}");

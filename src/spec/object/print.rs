@@ -177,7 +177,7 @@ impl<'a> Printer<'_, 'a> {
 }
 
 /// Appends a whole number.
-fn push_int(out: &mut String, number: i64) {
+pub(super) fn push_int(out: &mut String, number: i64) {
     let mut digits = [0u8; 20];
     let mut at = digits.len();
     let mut rest = number.unsigned_abs();

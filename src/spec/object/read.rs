@@ -32,7 +32,10 @@ impl<'a> Heap<'a> {
 
     fn read_whole(&mut self, text: &str, lend: Option<&'a str>) -> Result<Value<'a>, NotJson> {
         self.charge(text.len() / 64)?;
-        let mut reader = Reader { heap: self, text, lend, at: 0, entries: Vec::new(), items: Vec::new() };
+        self.maps.reserve(text.len() / 128);
+        self.lists.reserve(text.len() / 256);
+        let (entries, items) = (Vec::with_capacity(16), Vec::with_capacity(32));
+        let mut reader = Reader { heap: self, text, lend, at: 0, entries, items };
         reader.blanks();
         let value = match reader.peek() {
             Some(b'{' | b'[' | b'"' | b'\'') => reader.value(0, b"")?,
@@ -97,6 +100,36 @@ impl<'a> Reader<'_, 'a> {
         }
     }
 
+    /// A string without escapes out of a text that outlives the heap, which most are; else nothing is read. Kept apart
+    /// and inline so that it stays in registers: a value that is given back waits for its own bytes.
+    #[inline(always)]
+    fn lent_string(&mut self) -> Option<&'a str> {
+        let text = self.lend?;
+        let bytes = text.as_bytes();
+        if bytes.get(self.at) != Some(&b'"') {
+            return None;
+        }
+        let from = self.at + 1;
+        let to = from + find_end(&bytes[from..], b'"')?;
+        if bytes[to] != b'"' {
+            return None;
+        }
+        self.at = to + 1;
+        text.get(from..to)
+    }
+
+    /// The value of a member or an element.
+    #[inline(always)]
+    fn inner(&mut self, depth: usize, ends: &[u8]) -> Result<Value<'a>, NotJson> {
+        if let Some(text) = self.lent_string() {
+            return Ok(Value::Str(Text::Lent(text)));
+        }
+        match self.small_number() {
+            Some(number) => Ok(Value::Int(number)),
+            None => self.value(depth, ends),
+        }
+    }
+
     fn map(&mut self, depth: usize) -> Result<Value<'a>, NotJson> {
         self.at += 1;
         let from = self.entries.len();
@@ -108,7 +141,10 @@ impl<'a> Reader<'_, 'a> {
                     self.at += 1;
                     continue;
                 }
-                Some(quote @ (b'"' | b'\'')) => self.string(quote)?,
+                Some(quote @ (b'"' | b'\'')) => match self.lent_string() {
+                    Some(text) => Value::Str(Text::Lent(text)),
+                    None => self.string(quote)?,
+                },
                 Some(b'{' | b'[' | b']' | b':') | None => return self.wrong(),
                 Some(_) => {
                     let from = self.at;
@@ -122,7 +158,7 @@ impl<'a> Reader<'_, 'a> {
             }
             self.at += 1;
             self.blanks();
-            let value = self.value(depth + 1, b",}")?;
+            let value = self.inner(depth + 1, b",}")?;
             self.heap.charge(1)?;
             self.entries.push((key, value));
             self.blanks();
@@ -133,7 +169,7 @@ impl<'a> Reader<'_, 'a> {
             }
         }
         self.at += 1;
-        Ok(Value::Map(self.heap.map_of(self.entries.drain(from..))?))
+        Ok(Value::Map(self.heap.map_of(self.entries.split_off(from))?))
     }
 
     fn list(&mut self, depth: usize) -> Result<Value<'a>, NotJson> {
@@ -150,7 +186,7 @@ impl<'a> Reader<'_, 'a> {
                 _ => {}
             }
             self.heap.charge(1)?;
-            let value = self.value(depth + 1, b",]")?;
+            let value = self.inner(depth + 1, b",]")?;
             self.items.push(value);
             self.blanks();
             match self.peek() {
@@ -160,7 +196,7 @@ impl<'a> Reader<'_, 'a> {
             }
         }
         self.at += 1;
-        let items = self.items.drain(from..).collect();
+        let items = self.items.split_off(from);
         Ok(self.heap.list(ListKind::Json, items)?)
     }
 
@@ -174,19 +210,20 @@ impl<'a> Reader<'_, 'a> {
     }
 
     /// A whole number of few digits, which most numbers are.
-    fn small_number(&mut self) -> Option<Value<'a>> {
+    #[inline]
+    fn small_number(&mut self) -> Option<i32> {
         let bytes = &self.text.as_bytes()[self.at..];
         let digits = bytes.iter().take(10).take_while(|byte| byte.is_ascii_digit()).count();
         if !(1..10).contains(&digits) || !matches!(bytes.get(digits), Some(b',' | b'}' | b']')) {
             return None;
         }
         self.at += digits;
-        Some(Value::Int(bytes[..digits].iter().fold(0, |number, digit| number * 10 + i32::from(digit - b'0'))))
+        Some(bytes[..digits].iter().fold(0, |number, digit| number * 10 + i32::from(digit - b'0')))
     }
 
     fn word(&mut self, ends: &[u8]) -> Result<Value<'a>, NotJson> {
         if let Some(number) = self.small_number() {
-            return Ok(number);
+            return Ok(Value::Int(number));
         }
         let from = self.at;
         let to = from + self.bare(ends).trim_end_matches([' ', '\t', '\n', '\r']).len();
@@ -202,6 +239,9 @@ impl<'a> Reader<'_, 'a> {
         }
         if !matches!(word.as_bytes()[0], b'0'..=b'9' | b'-' | b'+' | b'.') {
             return Ok(self.keep(from, to)?);
+        }
+        if let Some(number) = small_decimal(word.as_bytes()) {
+            return Ok(Value::Double(number));
         }
         if let Ok(number) = word.parse::<i64>()
             && !word.starts_with('+')
@@ -282,6 +322,25 @@ impl<'a> Reader<'_, 'a> {
     }
 }
 
+/// A decimal of so few digits that both its digits and its power of ten are exact: then so is their quotient's rounding.
+fn small_decimal(word: &[u8]) -> Option<f64> {
+    const POWERS: [f64; 8] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7];
+    let point = word.iter().position(|byte| *byte == b'.')?;
+    let fraction = word.len() - point - 1;
+    if point == 0 || fraction == 0 || word.len() > 15 || fraction >= POWERS.len() {
+        return None;
+    }
+    let mut digits = 0u64;
+    for (at, byte) in word.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => digits = digits * 10 + u64::from(byte - b'0'),
+            _ if at == point => {}
+            _ => return None,
+        }
+    }
+    Some(digits as f64 / POWERS[fraction])
+}
+
 /// Where the first `quote` or backslash stands, eight bytes at a time.
 #[inline]
 fn find_end(bytes: &[u8], quote: u8) -> Option<usize> {
@@ -291,7 +350,7 @@ fn find_end(bytes: &[u8], quote: u8) -> Option<usize> {
     let mut chunks = bytes.chunks_exact(8);
     let mut at = 0;
     for chunk in &mut chunks {
-        let word = chunk.iter().rev().fold(0, |word, byte| (word << 8) | u64::from(*byte));
+        let Ok(word) = chunk.try_into().map(u64::from_le_bytes) else { break };
         let found = zeros(word ^ quotes) | zeros(word ^ slashes);
         if found != 0 {
             return Some(at + found.trailing_zeros() as usize / 8);

@@ -187,6 +187,14 @@ impl<'a> Run<'a> {
         }
         let mut value = self.get(reference.slot)?;
         for step in &reference.steps {
+            // A property of a map is read in place: a value that is given back waits for its own bytes.
+            if let (Value::Map(id), Step::Property(property)) = (value, step) {
+                match self.heap.at_hint(id, &property.name, &property.hint) {
+                    Some(found) => value = found,
+                    None => return Ok(EMPTY),
+                }
+                continue;
+            }
             if matches!(value, Value::Null) {
                 return Ok(EMPTY);
             }
@@ -198,7 +206,10 @@ impl<'a> Run<'a> {
     /// One step; null where it leads nowhere.
     pub(super) fn step(&mut self, value: Value<'a>, step: &'a Step) -> Ran<Value<'a>> {
         match step {
-            Step::Property(name, place) => self.property(value, name, *place),
+            Step::Property(property) => match value {
+                Value::Map(id) => Ok(self.heap.at_hint(id, &property.name, &property.hint).unwrap_or(Value::Null)),
+                other => self.property(other, &property.name, property.place),
+            },
             Step::Index(index, place) => {
                 let index = self.deeper(*place, |run| run.value(index))?;
                 self.index(value, index, *place)

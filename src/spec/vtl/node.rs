@@ -3,6 +3,7 @@
 use super::method::Method;
 use super::prepared::Prepared;
 use crate::spec::object::Operator;
+use std::sync::atomic::AtomicU32;
 
 /// Statements in order.
 pub(super) type Block = Box<[Node]>;
@@ -161,9 +162,17 @@ pub(super) enum Sort {
 /// What follows a variable's name.
 #[derive(Debug)]
 pub(super) enum Step {
-    Property(Box<str>, Place),
+    Property(Box<Property>),
     Index(Expression, Place),
     Call(Box<Invocation>),
+}
+
+#[derive(Debug)]
+pub(super) struct Property {
+    pub name: Box<str>,
+    pub place: Place,
+    /// Where the name stood in the map that was asked last.
+    pub hint: AtomicU32,
 }
 
 #[derive(Debug)]

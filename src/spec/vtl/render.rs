@@ -1,8 +1,9 @@
 //! Statements of a run: text, references, directives.
 
 use super::node::{Arm, Block, Call, Foreach, Node, Place, Reference, Set, Slot, Sort, Step};
-use super::run::{At, BlockReference, Halt, MOST_DEPTH, Ran, Run, Scope, fail, kind};
+use super::run::{At, BlockReference, Entry, Halt, MOST_DEPTH, Ran, Run, Scope, fail, kind};
 use crate::spec::object::{Exceeded, Foreign, Heap, MapId, Value};
+use std::cell::Cell;
 
 /// How often a `#define`d block may render itself.
 const DEFINE_DEPTH: u32 = 2;
@@ -43,6 +44,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    #[inline]
     pub(super) fn check_output(&mut self, place: Place) -> Ran<()> {
         if self.out.len() > self.limits.output {
             return Err(fail(place, Exceeded::Output.to_string()));
@@ -68,7 +70,9 @@ impl<'a> Run<'a> {
             }
             Sort::Normal => match self.reference(reference)? {
                 Value::Str(text) => {
-                    self.out.push_str(&reference.prefix);
+                    if !reference.prefix.is_empty() {
+                        self.out.push_str(&reference.prefix);
+                    }
                     let text = self.heap.str(text);
                     self.out.push_str(text);
                 }
@@ -143,12 +147,16 @@ impl<'a> Run<'a> {
             .at(place)
     }
 
-    fn print_within(&self, value: Value<'a>, out: &mut String, most: usize) -> Result<(), Exceeded> {
+    fn print_within(&mut self, value: Value<'a>, out: &mut String, most: usize) -> Result<(), Exceeded> {
         match value {
             Value::Map(id) if self.is_untouched_override(id) => Ok(()),
             value => {
-                let foreign = |object: Foreign, out: &mut String| show_foreign(object, out, &self.heap, &self.entries);
-                self.heap.print(value, out, most, &foreign)
+                let looked = Cell::new(0);
+                let foreign = |object: Foreign, out: &mut String| {
+                    show_foreign(object, out, &self.heap, &self.entries, &looked);
+                };
+                self.heap.print(value, out, most, &foreign)?;
+                self.heap.charge(looked.get() / 8)
             }
         }
     }
@@ -172,7 +180,7 @@ impl<'a> Run<'a> {
         }
         match last {
             _ if matches!(target, Value::Null) => Ok(()),
-            Step::Property(name, place) => self.set_property(target, name, value, *place),
+            Step::Property(property) => self.set_property(target, &property.name, value, property.place),
             Step::Index(index, place) => {
                 let index = self.value(index)?;
                 self.set_index(target, index, value, *place)
@@ -350,13 +358,21 @@ impl<'a> Elements<'a> {
 }
 
 /// How objects print that only the engine knows. Branches of `$context` print nothing, as recorded.
-fn show_foreign<'a>(object: Foreign, out: &mut String, heap: &Heap<'a>, entries: &[(MapId, Value<'a>)]) {
+fn show_foreign<'a>(object: Foreign, out: &mut String, heap: &Heap<'a>, entries: &[Entry<'a>], looked: &Cell<usize>) {
     match object.kind {
         kind::SCOPE => out.push_str("{}"),
         kind::ENTRY => {
-            let Some((map, key)) = entries.get(object.id as usize) else { return };
-            let found = heap.dict(*map).entries().iter().find(|(known, _)| same_key(heap, *known, *key));
-            let value = found.map_or(Value::Null, |(_, value)| *value);
+            let Some(Entry { map, key, at }) = entries.get(object.id as usize) else { return };
+            let known = heap.dict(*map).entries();
+            let found = match (known.get(*at as usize), key) {
+                (Some(entry), _) if same_key(heap, entry.0, *key) => Some(*entry),
+                (_, Value::Str(key)) => heap.find_entry(*map, heap.str(*key)),
+                _ => {
+                    looked.set(looked.get() + known.len());
+                    known.iter().find(|(known, _)| same_key(heap, *known, *key)).copied()
+                }
+            };
+            let value = found.map_or(Value::Null, |(_, value)| value);
             let most = out.len() + MOST_DEPTH * 4096;
             let none = |_: Foreign, _: &mut String| {};
             let _ = heap.print(*key, out, most, &none);

@@ -40,9 +40,18 @@ pub(super) trait At<T> {
 }
 
 impl<T> At<T> for Result<T, Exceeded> {
+    #[inline]
     fn at(self, place: Place) -> Ran<T> {
-        self.map_err(|error| fail(place, error.to_string()))
+        match self {
+            Ok(value) => Ok(value),
+            Err(error) => Err(exceeded(place, error)),
+        }
     }
+}
+
+#[cold]
+fn exceeded(place: Place, error: Exceeded) -> Halt {
+    fail(place, error.to_string())
 }
 
 impl<T> At<T> for Result<T, NotJson> {
@@ -85,6 +94,15 @@ pub(super) struct Scope<'a> {
     pub storage: Option<MapId>,
 }
 
+/// An entry of a map that the template holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry<'a> {
+    pub map: MapId,
+    pub key: Value<'a>,
+    /// Where it stood in its map when it was asked for.
+    pub at: u32,
+}
+
 /// A block that a variable holds: `#define`, or what stands between `#@macro` and `#end`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BlockReference {
@@ -115,7 +133,7 @@ pub(super) struct Run<'a> {
     pub macros_running: usize,
     pub scopes: Vec<Scope<'a>>,
     pub blocks: Vec<BlockReference>,
-    pub entries: Vec<(MapId, Value<'a>)>,
+    pub entries: Vec<Entry<'a>>,
     pub iterators: Vec<(ListId, usize)>,
     /// The payload as an object, once somebody asked; `None` in it when it is no JSON.
     pub document: Option<Option<Value<'a>>>,
@@ -158,7 +176,7 @@ fn render_with<'a>(
         facts,
         limits: *limits,
         heap: Heap::new(Allowance { fuel: limits.fuel, memory: limits.memory }),
-        out: String::with_capacity(template.source.len().min(limits.output)),
+        out: String::with_capacity(template.source.len().max(4096).min(limits.output)),
         variables: vec![Value::Null; template.names.len()],
         frames: Vec::new(),
         view: 0,
