@@ -126,7 +126,7 @@ mod tests {
         let unsaid = pattern(unsaid);
         // Closures and functions that take a cause, tuples and arms that choose one, and answers without a refusal.
         let passed = pattern(r#"\b(?:forbidden|unknown|broken|config_error|wrong)\(\s*"(\w+)"\s*\)"#);
-        let chosen = pattern(r#"(?:\(Kind::\w+, |Level::\w+ => |cause: )"(\w+)""#);
+        let chosen = pattern(r#"(?:\(Kind::\w+, |Level::\w+ => |cause: )"([a-z_]+)""#);
         let (mut causes, mut variables) = (BTreeSet::new(), BTreeSet::new());
         for (name, text) in sources() {
             for found in made.captures_iter(&text) {

@@ -78,7 +78,7 @@ fn entries_and_bytes_are_bounded_whatever_a_record_holds() {
 
 #[test]
 fn records_are_found_by_either_id_in_every_shard_and_come_back_as_they_went() {
-    let records = Records::bounded(4, 100, 1 << 20);
+    let records = Records::bounded(4, 400, 1 << 20);
     for number in 1..=8_u128 {
         records.shard().keep(&record(number, 403, "words"));
     }
