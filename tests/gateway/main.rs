@@ -1,5 +1,6 @@
 //! The gateway from its sockets: real listeners and backends on loopback, one module per concern.
 
+mod attacks;
 mod backends;
 mod listener;
 mod pool;
