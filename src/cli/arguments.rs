@@ -2,7 +2,8 @@
 
 use super::CliError;
 use crate::config::{
-    AwsSettings, ClusterSettings, Listen, ListenSettings, LogSettings, NodeConfig, Settings, TlsSettings,
+    AwsSettings, ClusterSettings, Listen, ListenSettings, LogSettings, NodeConfig, Settings, StageLogSettings,
+    TlsSettings,
 };
 use clap::Args;
 use std::{net::SocketAddr, path::PathBuf};
@@ -61,6 +62,9 @@ pub struct NodeArguments {
     /// Access log: `stdout`, `off`, or a file [default: stdout]
     #[arg(long, env = "MERIDIAN_ACCESS_LOG")]
     access_log: Option<String>,
+    /// Access and execution logs of stages: `files` (in the data directory), or `stdout` [default: files]
+    #[arg(long, env = "MERIDIAN_LOGS")]
+    logs: Option<String>,
     /// Longest round trip between voters to reckon with until it is measured [default: 100]
     #[arg(long, env = "MERIDIAN_ROUND_TRIP_MS", hide = true)]
     round_trip_ms: Option<u64>,
@@ -107,6 +111,7 @@ impl NodeArguments {
             },
             tls: TlsSettings { cert: self.tls_cert, key: self.tls_key },
             log: LogSettings { access: self.access_log },
+            logs: StageLogSettings { to: self.logs, ..StageLogSettings::default() },
             cluster: ClusterSettings { round_trip_ms: self.round_trip_ms, ..ClusterSettings::default() },
             aws: AwsSettings { endpoint: self.aws_endpoint, ..AwsSettings::default() },
             ..Settings::default()

@@ -11,6 +11,7 @@ mod import;
 mod members;
 mod start;
 mod table;
+mod template;
 mod token;
 
 use clap::{Parser, Subcommand};
@@ -71,6 +72,9 @@ enum Command {
     Api(api::Api),
     /// Look at an OpenAPI file before it is imported
     Import(import::Import),
+    /// Render mapping templates here, by the engine that serves them
+    #[command(subcommand)]
+    Template(template::Template),
     /// Backups (issue F)
     #[command(hide = true, external_subcommand = false)]
     Snapshot(Later),
@@ -106,6 +110,7 @@ pub fn run() -> ExitCode {
         Command::TransferLeader(change) => change.run("transfer-leader"),
         Command::Import(import) => import.run(),
         Command::Api(api) => api.run(),
+        Command::Template(template) => template.run(),
         Command::Snapshot(_) => Err(CliError::NotBuilt("snapshot")),
         Command::Explain(_) => Err(CliError::NotBuilt("explain")),
     };

@@ -10,8 +10,10 @@ mod resolve;
 mod settings;
 
 pub use listen::Listen;
-pub use resolve::{AccessLog, ConfigError, NodeConfig, Profile, TlsFiles};
-pub use settings::{AwsSettings, ClusterSettings, EgressSettings, ListenSettings, LogSettings, Settings, TlsSettings};
+pub use resolve::{AccessLog, ConfigError, NodeConfig, Profile, StageLogs, TlsFiles};
+pub use settings::{
+    AwsSettings, ClusterSettings, EgressSettings, ListenSettings, LogSettings, Settings, StageLogSettings, TlsSettings,
+};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Settings checked and completed: what the node is built from.
 
-use super::{AwsSettings, Listen, Settings};
+use super::{AwsSettings, Listen, Settings, StageLogSettings};
 use crate::catalog::{AccountId, Region};
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -27,6 +27,17 @@ pub enum AccessLog {
     Stdout,
     /// Appended to a file.
     File(PathBuf),
+}
+
+/// Where the stages' access and execution logs go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StageLogs {
+    /// To standard output, each line with its log's name before it; else to files in `logs/` of the data directory.
+    pub stdout: bool,
+    /// A file that would grow beyond this is set aside, bytes.
+    pub file_bytes: u64,
+    /// Files set aside that are kept for each log.
+    pub keep: u32,
 }
 
 /// A certificate and its key, PEM files.
@@ -73,6 +84,8 @@ pub struct NodeConfig {
     pub trusted_proxies: Vec<IpAddr>,
     /// Where one line per visit goes.
     pub access_log: AccessLog,
+    /// Where the stages' logs go.
+    pub stage_logs: StageLogs,
     /// The cluster that this node must belong to, if the operator names one.
     pub cluster_id: Option<String>,
     /// The longest round trip between voters to reckon with until it is measured, milliseconds.
@@ -186,6 +199,7 @@ impl NodeConfig {
                 Some("off") => AccessLog::Off,
                 Some(file) => AccessLog::File(PathBuf::from(file)),
             },
+            stage_logs: stage_logs(&settings.logs)?,
             cluster_id: settings.cluster.id,
             round_trip_ms: settings.cluster.round_trip_ms.unwrap_or(100).min(2_000),
             dev,
@@ -226,6 +240,26 @@ impl NodeConfig {
             && self.admin.is_private()
             && self.peers.ip().is_loopback()
     }
+}
+
+fn stage_logs(settings: &StageLogSettings) -> Result<StageLogs, ConfigError> {
+    let stdout = match settings.to.as_deref() {
+        None | Some("files") => false,
+        Some("stdout") => true,
+        Some(other) => {
+            let (name, value) = ("logs.to", other.to_owned());
+            return Err(ConfigError::Value { name, value, rule: "files or stdout" });
+        }
+    };
+    let mib = settings.file_mib.unwrap_or(64);
+    if !(1..=1 << 20).contains(&mib) {
+        return Err(ConfigError::Value { name: "logs.file_mib", value: mib.to_string(), rule: "1 to 1048576" });
+    }
+    let keep = settings.keep.unwrap_or(4);
+    if keep > 1_000 {
+        return Err(ConfigError::Value { name: "logs.keep", value: keep.to_string(), rule: "at most 1000" });
+    }
+    Ok(StageLogs { stdout, file_bytes: mib << 20, keep })
 }
 
 const NAME_RULE: &str = "1–63 of a–z, A–Z, 0–9, -, _ and .";

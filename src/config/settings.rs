@@ -32,8 +32,22 @@ pub struct Settings {
     pub trusted_proxies: Option<Vec<std::net::IpAddr>>,
     /// The cluster that this node belongs to.
     pub cluster: ClusterSettings,
-    /// Where logs go.
+    /// Where the node's own access log goes.
     pub log: LogSettings,
+    /// Where the stages' logs go.
+    pub logs: StageLogSettings,
+}
+
+/// `[logs]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StageLogSettings {
+    /// `files` (in `logs/` of the data directory) or `stdout`.
+    pub to: Option<String>,
+    /// A file that would grow beyond this is set aside, MiB.
+    pub file_mib: Option<u64>,
+    /// Files set aside that are kept for each log.
+    pub keep: Option<u32>,
 }
 
 /// `[log]`.
@@ -135,6 +149,11 @@ impl Settings {
             egress: EgressSettings { allow: stronger.egress.allow.or(self.egress.allow) },
             trusted_proxies: stronger.trusted_proxies.or(self.trusted_proxies),
             log: LogSettings { access: stronger.log.access.or(self.log.access) },
+            logs: StageLogSettings {
+                to: stronger.logs.to.or(self.logs.to),
+                file_mib: stronger.logs.file_mib.or(self.logs.file_mib),
+                keep: stronger.logs.keep.or(self.logs.keep),
+            },
             cluster: ClusterSettings {
                 id: stronger.cluster.id.or(self.cluster.id),
                 round_trip_ms: stronger.cluster.round_trip_ms.or(self.cluster.round_trip_ms),

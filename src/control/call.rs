@@ -11,6 +11,7 @@ use super::usage_book::{UsageFacts, UsageQuestion};
 use super::{Fault, Quotas, Seal};
 use crate::catalog::{AccountId, ApiId, Mint, Region};
 use crate::cluster::Stamp;
+use crate::gateway::{Trial, Tried};
 use crate::state::{Ops, Scope, World};
 
 /// An operation with its arguments and its caller: typed, checked against the model, authenticated.
@@ -172,6 +173,13 @@ pub enum Run {
         /// Makes the answer.
         tell: fn(&Scene<'_>, &UsageFacts) -> Result<Reply, Fault>,
     },
+    /// Asks the gateway once, then answers.
+    Trial {
+        /// Checks the call and says what is to be tried.
+        ask: fn(&Scene<'_>) -> Result<Trial, Fault>,
+        /// Makes the answer.
+        tell: fn(&Tried) -> Reply,
+    },
 }
 
 /// An operation's home: a noun's file lists its own.
@@ -216,6 +224,15 @@ impl Verb {
         tell: fn(&Scene<'_>, &UsageFacts) -> Result<Reply, Fault>,
     ) -> Verb {
         Verb::new(name, effect, Run::Usage { ask, tell })
+    }
+
+    /// A trial of a draft by the gateway.
+    pub const fn trial(
+        name: &'static str,
+        ask: fn(&Scene<'_>) -> Result<Trial, Fault>,
+        tell: fn(&Tried) -> Reply,
+    ) -> Verb {
+        Verb::new(name, Effect::Read, Run::Trial { ask, tell })
     }
 
     /// The same verb, run beside the lane over these scopes.

@@ -21,6 +21,7 @@ mod sizes;
 #[rustfmt::skip]
 pub mod table;
 mod throttle;
+mod trial;
 mod usage_book;
 pub mod v1;
 pub mod wire;
@@ -31,6 +32,7 @@ pub use evaluator::{Evaluator, ROOM, run};
 pub use fault::Fault;
 pub use quotas::Quotas;
 pub use replica::Replica;
+pub use trial::TestBench;
 pub use usage_book::{UsageBook, UsageFacts, UsageQuestion};
 
 use std::net::SocketAddr;
@@ -96,6 +98,7 @@ pub struct Control {
     replica: Arc<dyn Replica>,
     seal: Arc<dyn Seal>,
     book: Arc<dyn UsageBook>,
+    bench: Arc<dyn TestBench>,
     settings: Settings,
     throttle: Option<throttle::CallThrottle>,
 }
@@ -106,10 +109,11 @@ impl Control {
         replica: Arc<dyn Replica>,
         seal: Arc<dyn Seal>,
         book: Arc<dyn UsageBook>,
+        bench: Arc<dyn TestBench>,
         settings: Settings,
     ) -> Control {
         let throttle = settings.strict.then(throttle::CallThrottle::default);
-        Control { replica, seal, book, settings, throttle }
+        Control { replica, seal, book, bench, settings, throttle }
     }
 
     /// Answers a request of AWS's namespace, always.
@@ -192,6 +196,7 @@ impl Control {
         let reply = match verb.run {
             Run::Pure(_) => run(&scene)?.2,
             Run::Usage { ask, tell } => tell(&scene, &self.book.ask(ask(&scene)?).await?)?,
+            Run::Trial { ask, tell } => tell(&self.bench.try_out(ask(&scene)?).await?),
         };
         let mut answer = Answer::of(reply, call.operation.status);
         headers::stamp(&mut answer, &world, world.seq().min(self.replica.activated()));

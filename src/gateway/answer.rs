@@ -1,56 +1,133 @@
 //! map back and answer: from the integration's answer to the method's.
 
-use super::ask::{Ask, Known, TRACE};
+use super::ask::{Ask, TRACE};
+use super::execution;
 use super::headers::{pass_to_client, to_client};
 use super::integrate::Integrated;
+use super::map::{binary_template, needs_whole};
+use super::payload;
 use super::refusal::{Kind, Refusal};
-use crate::net::http::Body;
+use super::render::{failed, render};
+use super::route::Matched;
+use super::worker::Worker;
+use crate::net::http::{Body, BodyError};
 use crate::plan::Backend;
+use crate::plan::binary::{self, Convert};
 use crate::plan::mapping::View;
 use crate::plan::response::{ResponsePlan, Responses};
 use crate::plan::template::Template;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use crate::spec::vtl::Overrides;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use std::time::Duration;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The client's answer, but for what the node that faces it adds.
-pub(super) fn answer(integrated: Integrated, ask: &Ask) -> Result<Response<Body>, Refusal> {
-    let Integrated { matched, accept, answer } = integrated;
-    let json = HeaderValue::from_static("application/json");
+pub(super) async fn answer(worker: &Worker, integrated: Integrated, ask: &mut Ask) -> Result<Response<Body>, Refusal> {
+    let Integrated { matched, accept, mut answer } = integrated;
+    if execution::wants_data(ask) && !matches!(&matched.method().backend, Backend::Mock(_)) {
+        execution::data(worker, ask, |_| {
+            format!("Endpoint response headers: {}", execution::headers(answer.headers()))
+        });
+        let what = "Endpoint response body before transformations";
+        answer = Box::pin(execution::body(worker, ask, what, answer)).await;
+    }
     let mut answer = match &matched.method().backend {
-        Backend::Http(http) if http.proxy => {
-            let mut answer = answer;
-            let length = answer.headers().get(header::CONTENT_LENGTH).cloned();
-            pass_to_client(answer.headers_mut());
-            if ask.method == http::Method::HEAD
-                && let Some(length) = length
-            {
-                // There is no body to take a length from, and the client asked for just this.
-                answer.headers_mut().insert(header::CONTENT_LENGTH, length);
-            }
-            answer
-        }
+        Backend::Http(http) if http.proxy => passed(worker, &matched, accept.as_ref(), answer, ask).await?,
         Backend::Http(http) => {
-            let mut answer = mapped(&http.responses, accept.as_ref(), answer, ask)?;
+            let answer = Box::pin(mapped(worker, &matched, &http.responses, accept.as_ref(), answer, ask));
+            let mut answer = answer.await?;
             if let Ok(trace) = HeaderValue::try_from(&*ask.facts.trace) {
                 answer.headers_mut().entry(TRACE).or_insert(trace);
             }
             answer
         }
-        Backend::Mock(mock) => mapped(&mock.responses, accept.as_ref(), answer, ask)?,
+        Backend::Mock(mock) => {
+            Box::pin(mapped(worker, &matched, &mock.responses, accept.as_ref(), answer, ask)).await?
+        }
         Backend::Unbuilt(what) => return Err(super::policy::unbuilt(what)),
     };
-    answer.headers_mut().entry(header::CONTENT_TYPE).or_insert(json);
+    answer.headers_mut().entry(header::CONTENT_TYPE).or_insert(JSON);
     Ok(answer)
 }
 
+fn wrong(cause: &'static str) -> Refusal {
+    Refusal::new(Kind::ApiConfigurationError, cause)
+}
+
+fn text(value: Option<&HeaderValue>) -> Option<&str> {
+    value?.to_str().ok()
+}
+
+/// What HTTP_PROXY passes on: everything, but that an API with binary media types converts payloads.
+async fn passed(
+    worker: &Worker,
+    matched: &Matched,
+    accept: Option<&HeaderValue>,
+    mut answer: Response<Body>,
+    ask: &Ask,
+) -> Result<Response<Body>, Refusal> {
+    let length = answer.headers().get(header::CONTENT_LENGTH).cloned();
+    pass_to_client(answer.headers_mut());
+    if ask.method == http::Method::HEAD {
+        if let Some(length) = length {
+            // There is no body to take a length from, and the client asked for just this.
+            answer.headers_mut().insert(header::CONTENT_LENGTH, length);
+        }
+        return Ok(answer);
+    }
+    let types = &matched.stage.plan.binary;
+    if types.is_empty() && !worker.shared.limits.text_only {
+        return Ok(answer);
+    }
+    let binary = types.holds(text(answer.headers().get(header::CONTENT_TYPE)));
+    let handled = binary::response(None, binary, types.wanted_by(text(accept)));
+    let (head, body) = answer.into_parts();
+    let body = match handled.convert {
+        Convert::Keep => body,
+        Convert::Text => streamed(worker, body),
+        Convert::Encode | Convert::Decode => {
+            let bytes = Box::pin(whole(worker, body)).await?;
+            Body::full(Box::pin(payload::converted(worker, handled.convert, bytes)).await?)
+        }
+    };
+    Ok(Response::from_parts(head, body))
+}
+
+/// A text that passes through: as it is, unless AWS's damage to what is none is asked for.
+fn streamed(worker: &Worker, body: Body) -> Body {
+    if worker.shared.limits.text_only { body.as_text() } else { body }
+}
+
+/// The backend's body, read whole; it has its own time.
+async fn whole(worker: &Worker, body: Body) -> Result<Bytes, Refusal> {
+    body.collect(worker.shared.limits.body_bytes).await.map_err(|error| match error {
+        BodyError::TooLong { .. } => wrong("answer_too_large").because(error),
+        BodyError::Cut(_) => Refusal::new(Kind::IntegrationTimeout, "integration_timeout").because(error),
+        error => Refusal::new(Kind::IntegrationFailure, "invalid_answer").because(error),
+    })
+}
+
+/// Reads the small rest of an answer that nobody wants: left unread it would cost its connection.
+async fn drain(body: Body) {
+    const SMALL: u64 = 64 * 1024;
+    const WAIT: Duration = Duration::from_millis(50);
+    if body.known_len().is_some_and(|len| len > 0 && len <= SMALL) {
+        let _ = tokio::time::timeout(WAIT, body.collect(SMALL)).await;
+    }
+}
+
 /// Selects the integration response and does what it says.
-fn mapped(
+async fn mapped(
+    worker: &Worker,
+    matched: &Matched,
     responses: &Responses,
     accept: Option<&HeaderValue>,
     answer: Response<Body>,
-    ask: &Ask,
+    ask: &mut Ask,
 ) -> Result<Response<Body>, Refusal> {
     let status = answer.status().as_u16();
-    let wrong = |cause| Refusal::new(Kind::ApiConfigurationError, cause);
     let chosen = responses.select(status).ok_or_else(|| {
         wrong("no_output_mapping").because(format_args!(
             "No match for output mapping and no default output mapping configured. Endpoint Response Status Code: {status}"
@@ -59,36 +136,69 @@ fn mapped(
     if !chosen.declared || chosen.status < 200 {
         return Err(wrong("undeclared_status"));
     }
-    let accept = accept.and_then(|v| v.to_str().ok());
-    let (from, body) = answer.into_parts();
-    let rendition = chosen.rendition(accept);
-    let (body, media) = match rendition.map(|r| &r.template) {
-        Some(Template::Text(text)) if !text.is_empty() => {
-            (Body::full(text.clone()), rendition.and_then(|r| r.content_type.clone()))
+    let (from, mut body) = answer.into_parts();
+    let types = &matched.stage.plan.binary;
+    let binary = types.holds(text(from.headers.get(header::CONTENT_TYPE)));
+    let handled = binary::response(chosen.content_handling.as_ref(), binary, types.wanted_by(text(accept)));
+    let rendition = chosen.rendition(text(accept));
+    let template = rendition.map(|r| &r.template);
+    let mut read = Vec::new();
+    if !chosen.reads.is_empty() {
+        let bytes = whole(worker, body).await?;
+        let found = payload::read(worker, &chosen.reads, bytes.clone()).await?;
+        read = found.map_err(|error| wrong("body_mapping").because(error))?;
+        body = Body::full(bytes);
+    }
+    let body = match template {
+        Some(Template::Text(_) | Template::Vtl(_)) if handled.binary => return Err(binary_template()),
+        Some(Template::Broken(error)) => return Err(failed(error)),
+        Some(Template::Text(text)) => {
+            drain(body).await;
+            Body::full(text.clone())
         }
-        Some(Template::NeedsVtl) => return Err(super::policy::unbuilt("mapping templates in VTL")),
-        _ => (body, None),
+        Some(Template::Vtl(template)) => {
+            let bytes = whole(worker, body).await?;
+            let bytes = payload::converted(worker, handled.convert, bytes).await?;
+            Body::full(render(worker, template, bytes, ask).await?)
+        }
+        None | Some(Template::Pass) if needs_whole(handled) => {
+            let bytes = whole(worker, body).await?;
+            Body::full(payload::converted(worker, handled.convert, bytes).await?)
+        }
+        None | Some(Template::Pass) if handled.convert == Convert::Text => streamed(worker, body),
+        None | Some(Template::Pass) => body,
     };
     let mut out = Response::new(body);
-    *out.status_mut() = StatusCode::from_u16(chosen.status).map_err(|_| wrong("output_status"))?;
-    if let Some(media) = media {
+    let overridden = ask.overrides.as_ref().and_then(|o| o.status()).filter(|status| *status >= 200);
+    *out.status_mut() =
+        StatusCode::from_u16(overridden.unwrap_or(chosen.status)).map_err(|_| wrong("output_status"))?;
+    if let Some(media) = rendition.and_then(|r| r.content_type.clone()) {
         out.headers_mut().insert(header::CONTENT_TYPE, media);
     }
-    map_headers(chosen, &from.headers, ask, out.headers_mut());
+    map_headers(chosen, &from.headers, &read, ask, out.headers_mut());
     Ok(out)
 }
 
-fn map_headers(chosen: &ResponsePlan, from: &HeaderMap, ask: &Ask, to: &mut HeaderMap) {
-    if chosen.headers.is_empty() {
-        return;
+fn map_headers(chosen: &ResponsePlan, from: &HeaderMap, read: &[Option<String>], ask: &Ask, to: &mut HeaderMap) {
+    if !chosen.headers.is_empty() {
+        let known = ask.known();
+        let view = View { path: &[], query: "", headers: from, body: read, context: &known };
+        for (name, source) in &chosen.headers {
+            // A value that no header can carry is left out, as an absent one.
+            let value = source.value(&view).and_then(|v| HeaderValue::try_from(v).ok());
+            if let (Some(name), Some(value)) = (to_client(name), value) {
+                to.insert(name, value);
+            }
+        }
     }
-    let known = Known { method: &ask.method, path: ask.uri.path(), client: &ask.client, facts: &ask.facts };
-    let view = View { path: &[], query: "", headers: from, context: &known };
-    for (name, source) in &chosen.headers {
-        // A value that no header can carry is left out, as an absent one.
-        let value = source.value(&view).and_then(|v| HeaderValue::try_from(v).ok());
-        if let (Some(name), Some(value)) = (to_client(name), value) {
-            to.insert(name, value);
+    let overrides = ask.overrides.as_ref().and_then(|o| o.response.get("header"));
+    for key in overrides.and_then(|headers| headers.as_object()).into_iter().flat_map(serde_json::Map::keys) {
+        let Some(name) = key.parse::<HeaderName>().ok().and_then(|name| to_client(&name)) else { continue };
+        to.remove(&name);
+        for value in Overrides::values(overrides, key) {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                to.append(name.clone(), value);
+            }
         }
     }
 }

@@ -1,8 +1,11 @@
 //! A request on its way through the walk, and what is known of it for logs, mappings and the cut.
 
+use super::execution::ExecutionLog;
 use super::stage::StagePlan;
-use crate::net::http::{Body, ConnInfo};
-use crate::plan::mapping::{Context, Variable};
+use crate::net::http::{Body, ConnInfo, TlsInfo};
+use crate::plan::context::{Context, Variable};
+use crate::plan::{MethodPlan, ServingPlan};
+use crate::spec::vtl::Overrides;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -29,14 +32,22 @@ pub(super) struct Ask {
     pub body: Body,
     /// The client waits for 100 before it sends its body.
     pub expects_continue: bool,
+    pub conn: Rc<ConnInfo>,
     pub client: Client,
+    /// Path parameters, as they were sent; empty before `route`.
+    pub parameters: Vec<(Box<str>, Box<str>)>,
+    /// What templates wrote for the gateway to apply, once one has run.
+    pub overrides: Option<Box<Overrides>>,
+    /// What is written of the visit's course, where somebody wants that.
+    pub execution: Option<Box<ExecutionLog>>,
     pub facts: Facts,
 }
 
 /// Where the request came from; across a cut this is what the edge saw.
 #[derive(Debug, Clone)]
 pub(super) struct Client {
-    pub conn: Rc<ConnInfo>,
+    /// Present on TLS connections.
+    pub tls: Option<TlsInfo>,
     /// The client's address: the socket's, or what a trusted proxy says.
     pub ip: IpAddr,
     /// `Host` or `:authority` as sent.
@@ -47,7 +58,7 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn scheme(&self) -> &'static str {
-        if self.conn.tls.is_some() { "https" } else { "http" }
+        if self.tls.is_some() { "https" } else { "http" }
     }
 
     /// The host without its port.
@@ -60,7 +71,7 @@ impl Client {
 }
 
 /// What the walk learnt, for the log line, the metrics and the end frame.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Facts {
     pub request_id: HeaderValue,
     pub extended_id: HeaderValue,
@@ -80,6 +91,10 @@ pub(super) struct Facts {
     pub remote: Option<crate::edge::Facts>,
     pub trace: String,
     pub user_agent: Option<HeaderValue>,
+    /// What the validator said of the body.
+    pub validation_error: Option<String>,
+    /// What gateway responses may want to know of the request.
+    pub kept: super::dress::Kept,
 }
 
 impl Ask {
@@ -90,6 +105,11 @@ impl Ask {
 
     pub(super) fn query(&self) -> &str {
         self.uri.query().unwrap_or_default()
+    }
+
+    /// What context variables are made of.
+    pub(super) fn known(&self) -> Known<'_> {
+        Known { method: &self.method, path: self.uri.path(), client: &self.client, facts: &self.facts }
     }
 
     pub(super) fn header_text(&self, name: HeaderName) -> Option<&str> {
@@ -130,36 +150,53 @@ pub(super) struct Known<'a> {
     pub facts: &'a Facts,
 }
 
+impl Known<'_> {
+    fn plan(&self) -> Option<&ServingPlan> {
+        self.facts.stage.as_ref().map(|stage| &stage.plan)
+    }
+
+    fn matched(&self) -> Option<&MethodPlan> {
+        self.plan()?.methods.get(self.facts.method?)
+    }
+}
+
 impl Context for Known<'_> {
-    fn value(&self, variable: Variable) -> Option<Cow<'_, str>> {
+    /// What authorizers, identities, client certificates and web ACLs would tell is not known yet; what is known of a
+    /// refusal or of the answer's end, `gateway::refusal` and the access log add.
+    fn value(&self, variable: &Variable) -> Option<Cow<'_, str>> {
         let facts = self.facts;
-        let plan = &facts.stage.as_ref()?.plan;
-        let method = plan.methods.get(facts.method?)?;
-        let text = |value: &'_ HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let lossy = |value: &'_ HeaderValue| Cow::Owned(String::from_utf8_lossy(value.as_bytes()).into_owned());
         let filled = |text: &'_ str| (!text.is_empty()).then(|| Cow::Owned(text.to_owned()));
-        Some(match variable {
-            Variable::AccountId => Cow::Borrowed(&*plan.account),
-            Variable::ApiId => Cow::Borrowed(&*plan.api),
-            Variable::DeploymentId => Cow::Borrowed(&*plan.deployment),
-            Variable::DomainName => Cow::Borrowed(self.client.domain()),
-            Variable::DomainPrefix => Cow::Borrowed(self.client.domain().split('.').next().unwrap_or_default()),
-            Variable::ExtendedRequestId => Cow::Owned(text(&facts.extended_id)),
-            Variable::HttpMethod => Cow::Borrowed(self.method.as_str()),
-            Variable::ApiKey => return filled(&facts.key_value),
-            Variable::ApiKeyId => return filled(&facts.key_id),
-            Variable::SourceIp => Cow::Owned(self.client.ip.to_string()),
-            Variable::UserAgent => Cow::Owned(text(facts.user_agent.as_ref()?)),
-            Variable::IsCanaryRequest => Cow::Borrowed("false"),
-            Variable::Path => Cow::Borrowed(self.path),
+        match variable {
+            Variable::AccountId => Some(Cow::Borrowed(&*self.plan()?.account)),
+            Variable::ApiId => Some(Cow::Borrowed(&*self.plan()?.api)),
+            Variable::DeploymentId => Some(Cow::Borrowed(&*self.plan()?.deployment)),
+            Variable::Stage => Some(Cow::Borrowed(&*self.plan()?.stage)),
+            Variable::ResourceId => Some(Cow::Borrowed(&*self.matched()?.resource_id)),
+            Variable::ResourcePath => Some(Cow::Borrowed(&*self.matched()?.resource_path)),
+            Variable::DomainName => Some(Cow::Borrowed(self.client.domain())),
+            Variable::DomainPrefix => self.client.domain().split('.').next().map(Cow::Borrowed),
+            Variable::HttpMethod => Some(Cow::Borrowed(self.method.as_str())),
+            Variable::Path => Some(Cow::Borrowed(self.path)),
             // AWS says this of HTTP/2 requests, too.
-            Variable::Protocol => Cow::Borrowed("HTTP/1.1"),
-            Variable::RequestId => Cow::Owned(text(&facts.request_id)),
-            Variable::RequestTime => Cow::Owned(request_time(facts.time_ms)),
-            Variable::RequestTimeEpoch => Cow::Owned(facts.time_ms.to_string()),
-            Variable::ResourceId => Cow::Borrowed(&*method.resource_id),
-            Variable::ResourcePath => Cow::Borrowed(&*method.resource_path),
-            Variable::Stage => Cow::Borrowed(&*plan.stage),
-        })
+            Variable::Protocol => Some(Cow::Borrowed("HTTP/1.1")),
+            Variable::RequestId => Some(lossy(&facts.request_id)),
+            Variable::ExtendedRequestId => Some(lossy(&facts.extended_id)),
+            Variable::RequestTime => Some(Cow::Owned(request_time(facts.time_ms))),
+            Variable::RequestTimeEpoch => Some(Cow::Owned(facts.time_ms.to_string())),
+            Variable::ApiKey => filled(&facts.key_value),
+            Variable::ApiKeyId => filled(&facts.key_id),
+            Variable::SourceIp => Some(Cow::Owned(self.client.ip.to_string())),
+            Variable::UserAgent => facts.user_agent.as_ref().map(lossy),
+            Variable::IsCanaryRequest => Some(Cow::Borrowed("false")),
+            // Both are the backend's but for Lambda functions, whose service answers with a status of its own.
+            Variable::IntegrationStatus | Variable::IntegrationServiceStatus => {
+                facts.integration_status.map(|status| Cow::Owned(status.to_string()))
+            }
+            Variable::IntegrationLatency => facts.integration_us.map(|us| Cow::Owned((us / 1_000).to_string())),
+            Variable::TlsVersion => self.client.tls.as_ref().map(|tls| Cow::Borrowed(tls.version)),
+            _ => None,
+        }
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) async fn forward(
     };
     let limit = worker.shared.limits.body_bytes;
     if ask.body.known_len().is_some_and(|len| len > limit) {
-        return Err(super::map::too_large());
+        return Err(super::payload::too_large());
     }
     let hint = match ask.body.known_len() {
         Some(0) => BodyHint::Empty,
@@ -81,7 +81,7 @@ pub(super) async fn forward(
             Err(Failed { error: ForwardError::ClientBody(_), body: broken })
                 if matches!(broken.error(), Some(BodyError::TooLong { .. })) =>
             {
-                return Err(super::map::too_large());
+                return Err(super::payload::too_large());
             }
             Err(Failed { error, .. }) => return Err(failed(&error)),
         }
@@ -125,9 +125,19 @@ fn relay(head: RespHead, body: CutBody) -> Result<Response<Body>, Refusal> {
     Ok(response)
 }
 
+/// `$context.error.validationErrorString`, as the end of a refusal carries it.
+const VALIDATION_ERROR: &str = "error.validationErrorString";
+/// Much of it at most: a frame must hold it, bytes.
+const VALIDATION_ERROR_BYTES: usize = 16 << 10;
+
+fn context_of(context: Vec<(String, String)>, wanted: &str) -> Option<String> {
+    context.into_iter().find(|(name, _)| name == wanted).map(|(_, value)| value)
+}
+
 fn refused_there(refused: Refused, facts: &mut Facts) -> Refusal {
     facts.integration_status = refused.end.integration_status;
     facts.integration_us = refused.end.integration_us;
+    facts.validation_error = context_of(refused.end.context, VALIDATION_ERROR);
     let mut refusal = Refusal::new(Kind::named(&refused.response_type).unwrap_or(Kind::Internal), "");
     refusal.cause = refused.cause.into();
     refusal.message = (!refused.message.is_empty()).then(|| refused.message.into());
@@ -142,7 +152,7 @@ fn head_of(worker: &Worker, matched: &Matched, quota_spent: bool, body: BodyHint
         _ => DEFAULT_TIMEOUT_MS,
     };
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let tls = ask.client.conn.tls.as_ref().map(|tls| TlsFacts {
+    let tls = ask.client.tls.as_ref().map(|tls| TlsFacts {
         version: tls.version.into(),
         sni: tls.sni.clone().unwrap_or_default(),
         ..TlsFacts::default()
@@ -163,7 +173,7 @@ fn head_of(worker: &Worker, matched: &Matched, quota_spent: bool, body: BodyHint
             resource_id: method.resource_id.to_string(),
             resource_path: method.resource_path.to_string(),
             http_method: method.verb.to_string(),
-            path_parameters: matched.parameters.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect(),
+            path_parameters: ask.parameters.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect(),
         }),
         principal: None,
         admitted: Some(wire::Admitted {
@@ -184,8 +194,8 @@ fn head_of(worker: &Worker, matched: &Matched, quota_spent: bool, body: BodyHint
         target: ask.uri.path_and_query().map_or("/", |p| p.as_str()).as_bytes().to_vec(),
         path_at: u32::try_from(matched.below).unwrap_or(0),
         headers: wire::from_map(&ask.headers),
-        client: SocketAddr::new(ask.client.ip, ask.client.conn.peer.port()),
-        local: ask.client.conn.local,
+        client: SocketAddr::new(ask.client.ip, ask.conn.peer.port()),
+        local: ask.conn.local,
         tls,
         time_left_ms: own.min(worker.shared.limits.integration_ms).saturating_add(SLACK_MS),
         hops: ask.client.hops + 1,
@@ -218,12 +228,17 @@ pub(super) async fn resume(worker: &Rc<Worker>, head: Head, body: CutBody) -> Se
 
 pub(super) fn refused(refusal: &Refusal, facts: &Facts) -> Refused {
     tracing::debug!(cause = %refusal.cause, detail = refusal.detail, "refused for an edge");
+    let mut end = end(facts, Some(refusal.cause.to_string()));
+    if let Some(why) = &facts.validation_error {
+        let most = why.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|to| *to <= VALIDATION_ERROR_BYTES);
+        end.context.push((VALIDATION_ERROR.to_owned(), why[..most.last().unwrap_or(0)].to_owned()));
+    }
     Refused {
         response_type: refusal.kind.name().into(),
         status: refusal.status,
         cause: refusal.cause.to_string(),
         message: refusal.message.as_deref().unwrap_or_default().into(),
-        end: end(facts, Some(refusal.cause.to_string())),
+        end,
     }
 }
 
@@ -311,6 +326,8 @@ fn ask_of(stage: &Arc<StagePlan>, head: Head, body: CutBody) -> Option<(Ask, Mat
         remote: None,
         trace: head.trace,
         user_agent,
+        validation_error: None,
+        kept: super::dress::Kept::default(),
     };
     let ask = Ask {
         method: head.method.parse().ok()?,
@@ -319,10 +336,13 @@ fn ask_of(stage: &Arc<StagePlan>, head: Head, body: CutBody) -> Option<(Ask, Mat
         headers,
         body: if head.body == BodyHint::Empty { Body::Empty } else { Body::peer(body) },
         expects_continue: false,
-        client: Client { conn: Rc::new(conn), ip: head.client.ip(), authority: head.authority, hops: head.hops },
+        client: Client { tls: conn.tls.clone(), ip: head.client.ip(), authority: head.authority, hops: head.hops },
+        conn: Rc::new(conn),
+        parameters: found.path_parameters.into_iter().map(|(n, v)| (n.into(), v.into())).collect(),
+        overrides: None,
+        execution: None,
         facts,
     };
-    let parameters = found.path_parameters.into_iter().map(|(n, v)| (n.into(), v.into())).collect();
     let below = usize::try_from(head.path_at).ok()?;
-    Some((ask, Matched { stage: stage.clone(), method, parameters, below }))
+    Some((ask, Matched { stage: stage.clone(), method, below }))
 }

@@ -1,7 +1,10 @@
 //! Two gateways with the real cut between them: an edge in `near`, the API's region `far`, over QUIC on loopback.
 
 use super::{Admit, Admitting, Gateway, GatewayLimits, KeyHash, Kind, Parts, SystemClock};
-use crate::catalog::v1::{ApiKey, ApiStage, Integration, IntegrationType, Method, Resource, RestApi, Stage, UsagePlan};
+use crate::catalog::v1::{
+    AccessLogSettings, ApiKey, ApiStage, GatewayResponse, Integration, IntegrationType, Method, MethodResponse, Model,
+    RequestValidator, Resource, RestApi, Stage, UsagePlan,
+};
 use crate::catalog::{AccountId, ApiId, Region};
 use crate::edge::{Forwarder, Nodes, Receiver};
 use crate::net::http::{
@@ -11,6 +14,7 @@ use crate::net::peer::kind;
 use crate::net::peer::testing::Cluster;
 use crate::observe::edge::EdgeMetrics;
 use crate::observe::gateway::GatewayMetrics;
+use crate::observe::log_files::{LogOptions, LogRoom, LogTo};
 use crate::state::{Ops, Scope, World};
 use crate::usage::{AdmitRequest, Now, Ticket, Verdict};
 use arc_swap::ArcSwap;
@@ -84,6 +88,7 @@ struct Node {
     world: Arc<ArcSwap<World>>,
     admitted: Arc<Open>,
     metrics: GatewayMetrics,
+    logs: (LogRoom, tempfile::TempDir),
     _listener: Listener,
 }
 
@@ -180,6 +185,9 @@ async fn node(cluster: &Cluster, index: usize, world: World) -> Node {
     nodes.sync(&peer.net.roster().all());
     let egress = Egress::new(EgressPolicy { loopback: true, ..EgressPolicy::default() });
     let metrics = GatewayMetrics::new(&mut Registry::default(), Kind::all().map(Kind::name));
+    let folder = tempfile::tempdir().expect("folder");
+    let room = LogRoom::start(LogTo::Files(folder.path().to_owned()), &LogOptions::default()).expect("room");
+    let logs = (room, folder);
     let gateway = Gateway::new(Parts {
         world: world.clone(),
         region: peer.info.region.as_str().into(),
@@ -191,12 +199,13 @@ async fn node(cluster: &Cluster, index: usize, world: World) -> Node {
         limits: GatewayLimits::default(),
         metrics: metrics.clone(),
         access_log: None,
+        logs: Some(logs.0.clone()),
     });
     let workers = Workers::start("test", 1).expect("worker");
     let receiver = Receiver::new(gateway.resume_on(workers.clone()), peer.info.id, &peer.info.region);
     peer.net.register(kind::FORWARD, receiver);
     let listener = listener(&workers, gateway).await;
-    Node { addr: listener.local_addr(), world, admitted, metrics, _listener: listener }
+    Node { addr: listener.local_addr(), world, admitted, metrics, logs, _listener: listener }
 }
 
 async fn two() -> Two {
@@ -264,6 +273,88 @@ async fn the_edge_makes_the_bytes_of_a_refusal_in_the_region() {
         assert!(near.remove(own).is_some() && far.remove(own).is_some(), "{own}");
     }
     assert_eq!(near, far);
+}
+
+/// `POST /checked`, whose body must be an object with `a`; how its refusals and its log look.
+fn checked(world: &World) -> World {
+    let integration = Integration {
+        kind: IntegrationType::Mock,
+        request_templates: BTreeMap::from([("application/json".into(), Some(r#"{"statusCode": 200}"#.into()))]),
+        ..Integration::default()
+    };
+    let method = Method {
+        http_method: "POST".into(),
+        authorization_type: "NONE".into(),
+        request_validator_id: Some("v1".into()),
+        request_models: Some([("application/json".to_owned(), "Pet".to_owned())].into()),
+        method_responses: [("200".to_owned(), MethodResponse::default())].into(),
+        method_integration: Some(integration),
+        ..Method::default()
+    };
+    let validator = RequestValidator { id: "v1".into(), validate_request_body: true, ..RequestValidator::default() };
+    let schema = r#"{"$schema": "http://json-schema.org/draft-04/schema#", "type": "object", "required": ["a"]}"#;
+    let model = Model {
+        name: "Pet".into(),
+        content_type: "application/json".into(),
+        schema: Some(schema.into()),
+        ..Model::default()
+    };
+    let template = "$context.error.validationErrorString|$method.request.header.x-custom|$context.stage";
+    let response = GatewayResponse {
+        status_code: Some("422".into()),
+        response_parameters: [("gatewayresponse.header.X-Id", "context.requestId")]
+            .map(|(name, source)| (name.to_owned(), source.to_owned()))
+            .into(),
+        response_templates: Some([("application/json".to_owned(), template.to_owned())].into()),
+        ..GatewayResponse::default()
+    };
+    let world = change(world, |ops| {
+        ops.put(&scope(), "r4", &Resource { id: "r4".into(), path: "/checked".into(), ..Resource::default() })
+            .put(&scope(), &Method::row_id("r4", "POST"), &method)
+            .put(&scope(), "v1", &validator)
+            .put(&scope(), "Pet", &model)
+            .put(&scope(), "BAD_REQUEST_BODY", &response);
+    });
+    let world = deploy(&world, 2);
+    let format =
+        "$context.status $context.path $context.error.responseType $context.integrationStatus $context.responseLength";
+    let mut stage: Stage = world.get(&scope(), "prod").expect("row").expect("stage");
+    stage.access_log_settings = Some(AccessLogSettings {
+        format: Some(format.into()),
+        destination_arn: Some("arn:aws:logs:far:000000000000:log-group:x".into()),
+        ..AccessLogSettings::default()
+    });
+    change(&world, |ops| {
+        ops.put(&scope(), "prod", &stage);
+    })
+}
+
+#[tokio::test]
+async fn the_edge_dresses_what_the_region_refused_and_writes_the_stages_log() {
+    let two = two().await;
+    let next = checked(&two.edge.world.load_full());
+    two.edge.world.store(Arc::new(next.clone()));
+    two.region.world.store(Arc::new(next));
+    let (head, body) = ask(two.edge.addr, "/checked", b"{}").await;
+    assert_eq!(head.status, 422);
+    assert_eq!(body, r#"[object has missing required properties (["a"])]|c1|prod"#);
+    assert_eq!(head.headers.get("x-id"), head.headers.get("x-amzn-requestid"));
+    let length = body.len();
+    let (head, echoed) = ask(two.edge.addr, "/echo", b"hello").await;
+    assert_eq!(head.status, 200);
+    let file = two.edge.logs.1.path().join("access-a1b2c3d4e5-prod.log");
+    let began = std::time::Instant::now();
+    let text = loop {
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        if text.lines().count() >= 2 || began.elapsed() > LONG {
+            break text;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    assert!(two.region.logs.0.stop(LONG));
+    let wanted = format!("422 /prod/checked BAD_REQUEST_BODY - {length}\n200 /prod/echo - 200 {}\n", echoed.len());
+    assert_eq!(text, wanted);
+    assert_eq!(std::fs::read_dir(two.region.logs.1.path()).expect("folder").count(), 0, "the edge alone writes it");
 }
 
 #[tokio::test]

@@ -27,7 +27,8 @@ fn never_from_client(name: &HeaderName) -> bool {
         || name.as_str().starts_with("x-meridian-")
 }
 
-/// Takes out of a client's headers what no backend sees. `proxy`: for HTTP_PROXY, which drops `Via` as well.
+/// Takes out of a client's headers what no backend sees. `proxy`: for HTTP_PROXY, which drops `Via` as well, and
+/// `Content-Encoding`, since the body is decoded.
 pub(super) fn drop_from_client(headers: &mut HeaderMap, proxy: bool) {
     // What `Connection` names is between the client and us.
     if headers.contains_key(header::CONNECTION) {
@@ -41,7 +42,10 @@ pub(super) fn drop_from_client(headers: &mut HeaderMap, proxy: bool) {
     let mut gone: [Option<HeaderName>; 16] = Default::default();
     loop {
         let mut found = 0;
-        for name in headers.keys().filter(|n| never_from_client(n) || proxy && **n == header::VIA) {
+        for name in headers
+            .keys()
+            .filter(|n| never_from_client(n) || proxy && (**n == header::VIA || **n == header::CONTENT_ENCODING))
+        {
             gone[found] = Some(name.clone());
             found += 1;
             if found == gone.len() {
@@ -112,6 +116,23 @@ fn remapped(name: &HeaderName) -> Option<HeaderName> {
         _ if *name == REQUEST_ID => "x-amzn-remapped-x-amzn-requestid",
         _ => return None,
     }))
+}
+
+/// A name as people write it: `Content-Type`, `x-amzn-ErrorType`.
+pub(super) fn canonical(name: &HeaderName) -> String {
+    match name.as_str() {
+        "x-amzn-errortype" => "x-amzn-ErrorType".to_owned(),
+        "x-amzn-requestid" => "x-amzn-RequestId".to_owned(),
+        text if text.starts_with("x-amzn-remapped-") => format!("x-amzn-Remapped-{}", titled(&text[16..])),
+        "x-amzn-apigateway-api-id" => name.to_string(),
+        text => titled(text),
+    }
+}
+
+fn titled(text: &str) -> String {
+    let mut begins = true;
+    let letter = |c: char| if std::mem::replace(&mut begins, c == '-') { c.to_ascii_uppercase() } else { c };
+    text.chars().map(letter).collect()
 }
 
 /// The name that a client sees; `None`: it sees none.

@@ -1,11 +1,13 @@
 //! integrate: the mock's answer or the backend's.
 
 use super::ask::Ask;
-use super::map::{Mapped, Work, too_large};
+use super::execution;
+use super::map::{Mapped, Work};
+use super::payload;
 use super::refusal::{Kind, Refusal};
 use super::route::Matched;
 use super::worker::Worker;
-use crate::net::http::{Body, BodyError, EgressError, Upstream, UpstreamError};
+use crate::net::http::{Body, EgressError, Upstream, UpstreamError};
 use crate::plan::Backend;
 use http::{HeaderValue, Response};
 use std::time::Duration;
@@ -43,6 +45,13 @@ pub(super) async fn integrate(worker: &Worker, mapped: Mapped, ask: &mut Ask) ->
     match called {
         Ok(Ok(answer)) => {
             ask.facts.integration_status = Some(answer.status().as_u16());
+            execution::note(worker, ask, |_| {
+                format!(
+                    "Received response. Status: {}, Integration latency: {} ms",
+                    answer.status().as_u16(),
+                    took / 1000
+                )
+            });
             Ok(Integrated { matched, accept, answer })
         }
         Ok(Err(error)) => Err(failure(&error)),
@@ -68,8 +77,7 @@ fn failure(error: &UpstreamError) -> Refusal {
         UpstreamError::Invalid { .. } => Refusal::new(Kind::IntegrationFailure, "invalid_answer"),
         UpstreamError::Broken(_) => Refusal::new(Kind::IntegrationFailure, "connection_lost"),
         UpstreamError::Crowded { .. } => Refusal::new(Kind::IntegrationTimeout, "backend_crowded"),
-        UpstreamError::RequestBody(BodyError::TooLong { .. }) => too_large(),
-        UpstreamError::RequestBody(_) => Refusal::new(Kind::Malformed, "request_body_broken"),
+        UpstreamError::RequestBody(error) => payload::broken(error),
     })
 }
 

@@ -99,7 +99,7 @@ fn line(ask: &Ask, status: u16, bytes: Option<u64>, region: &str, cause: Option<
         ip: ask.client.ip.to_string(),
         method: ask.method.to_string(),
         path: ask.uri.path().to_owned(),
-        protocol: if ask.client.conn.h2 { "HTTP/2.0" } else { "HTTP/1.1" },
+        protocol: if ask.conn.h2 { "HTTP/2.0" } else { "HTTP/1.1" },
         status,
         response_bytes: bytes,
         latency_us: elapsed_us(facts),

@@ -1,25 +1,28 @@
 //! map: from the client's request to the integration's.
 
-use super::ask::{Ask, FORWARDED_FOR, Known, TRACE};
-use super::headers::{Mapped as Fate, drop_from_client, mapped_to_backend};
+use super::ask::{Ask, FORWARDED_FOR, TRACE};
+use super::headers::{Mapped as Fate, mapped_to_backend};
 use super::refusal::{Kind, Refusal};
+use super::render::{failed, render};
 use super::route::Matched;
 use super::validate::Valid;
 use super::worker::Worker;
+use super::{execution, heavy, payload};
 use crate::net::http::{Body, Target};
+use crate::plan::binary::{self, Convert, Handled};
+use crate::plan::body_read::BodyReadError;
 use crate::plan::mapping::View;
 use crate::plan::method::{Chosen, HttpPlan};
-use crate::plan::template::{Template, mock_status};
+use crate::plan::template::{MockTemplate, Template, mock_status};
+use crate::plan::uri::UriOverrides;
 use crate::plan::{Backend, MockPlan, media};
+use crate::spec::vtl::Overrides;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
-use std::time::Duration;
+use serde_json::Value as Json;
 
 const API_ID: HeaderName = HeaderName::from_static("x-amzn-apigateway-api-id");
 const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-
-/// How long a mock waits for a body that names its status.
-const MOCK_BODY: Duration = Duration::from_secs(29);
 
 /// What is to be done for a request.
 pub(super) struct Mapped {
@@ -38,87 +41,141 @@ pub(super) enum Work {
 
 pub(super) async fn map(worker: &Worker, valid: Valid, ask: &mut Ask) -> Result<Mapped, Refusal> {
     let matched = valid.0;
-    if ask.body.known_len().is_some_and(|len| len > worker.shared.limits.body_bytes) {
-        return Err(too_large());
-    }
+    let plan = &matched.stage.plan;
+    let binary = plan.binary.holds(ask.header_text(header::CONTENT_TYPE));
     match &matched.method().backend {
         Backend::Mock(mock) => {
             let accept = ask.headers.get(header::ACCEPT).cloned();
-            let status = mock_request(mock, ask).await?;
+            let handled = binary::request(mock.content_handling.as_ref(), binary);
+            let status = Box::pin(mock_request(worker, mock, handled, ask)).await?;
             Ok(Mapped { work: Work::Mock(status), accept, matched })
         }
         Backend::Http(http) => {
-            let (work, accept) = http_request(worker, &matched, http, ask)?;
+            let handled = binary::request(http.content_handling.as_ref(), binary);
+            let whole = !http.proxy || !http.reads.is_empty() || needs_whole(handled);
+            // Most requests pass through: what they do not need takes no part of their future.
+            let read = if whole { Box::pin(read(worker, http, handled, ask)).await? } else { Vec::new() };
+            let (work, accept) = http_request(worker, &matched, http, &read, ask)?;
             Ok(Mapped { work, accept, matched })
         }
         Backend::Unbuilt(what) => Err(super::policy::unbuilt(what)),
     }
 }
 
-pub(super) fn too_large() -> Refusal {
-    Refusal::new(Kind::RequestTooLarge, "body_too_large")
-}
-
 fn config_error(cause: &'static str) -> Refusal {
     Refusal::new(Kind::ApiConfigurationError, cause)
 }
 
+/// Whether a payload cannot be converted while it streams.
+pub(super) fn needs_whole(handled: Handled) -> bool {
+    matches!(handled.convert, Convert::Encode | Convert::Decode)
+}
+
+/// No template reads bytes (data-plane §10).
+pub(super) fn binary_template() -> Refusal {
+    config_error("binary_body_with_template")
+}
+
 /// A mock takes its status from the request template, or from the body where that passes through.
-async fn mock_request(mock: &MockPlan, ask: &mut Ask) -> Result<u16, Refusal> {
+async fn mock_request(worker: &Worker, mock: &MockPlan, handled: Handled, ask: &mut Ask) -> Result<u16, Refusal> {
     let media = media::content_type(ask.header_text(header::CONTENT_TYPE));
-    match mock.request.choose(media) {
-        Chosen::Template(status) => status.ok_or_else(|| config_error("mock_status")),
-        Chosen::Refuse => Err(Refusal::new(Kind::UnsupportedMediaType, "no_request_template")),
+    let template = match mock.request.choose(media) {
+        Chosen::Template(_) if handled.binary => return Err(binary_template()),
+        Chosen::Template(template) => template,
+        Chosen::Refuse => return Err(Refusal::new(Kind::UnsupportedMediaType, "no_request_template")),
         Chosen::Pass => {
+            let body = payload::whole(worker, ask).await?;
             // A status is a few bytes; a larger body names none.
-            let body = std::mem::take(&mut ask.body).collect(64 * 1024);
-            let body = Box::pin(tokio::time::timeout(MOCK_BODY, body)).await;
-            let body = body.map_err(|_| Refusal::new(Kind::Malformed, "request_body_stalled"))?;
-            let body = body.map_err(|e| config_error("mock_body").because(e))?;
-            mock_status(&String::from_utf8_lossy(&body)).ok_or_else(|| config_error("mock_status"))
+            let text = if body.len() <= heavy::LARGE { String::from_utf8_lossy(&body) } else { "".into() };
+            return mock_status(&text).ok_or_else(|| config_error("mock_status"));
         }
+    };
+    let status = match template {
+        MockTemplate::Status(status) => *status,
+        MockTemplate::Run(Template::Vtl(template)) => {
+            let body = payload::whole(worker, ask).await?;
+            let body = payload::converted(worker, handled.convert, body).await?;
+            mock_status(&render(worker, template, body, ask).await?)
+        }
+        MockTemplate::Run(Template::Broken(error)) => return Err(failed(error)),
+        MockTemplate::Run(Template::Text(_) | Template::Pass) => None,
+    };
+    status.ok_or_else(|| config_error("mock_status"))
+}
+
+/// Makes the body that the backend gets where it does not just pass through; returns what mappings read from the client's.
+async fn read(
+    worker: &Worker,
+    http: &HttpPlan,
+    handled: Handled,
+    ask: &mut Ask,
+) -> Result<Vec<Option<String>>, Refusal> {
+    let mut found = Vec::new();
+    if !http.reads.is_empty() {
+        let body = payload::whole(worker, ask).await?;
+        found = payload::read(worker, &http.reads, body).await?.map_err(|error| match error {
+            BodyReadError::InvalidJson => Refusal::new(Kind::BadRequestBody, "invalid_json").saying(error.to_string()),
+            error => config_error("body_mapping").because(error),
+        })?;
     }
+    let asked = media::content_type(ask.header_text(header::CONTENT_TYPE));
+    let chosen = if http.proxy { Chosen::Pass } else { http.body.choose(asked) };
+    match chosen {
+        Chosen::Refuse => return Err(Refusal::new(Kind::UnsupportedMediaType, "no_request_template")),
+        Chosen::Template(Template::Text(_) | Template::Vtl(_)) if handled.binary => return Err(binary_template()),
+        Chosen::Template(Template::Text(text)) => ask.body = Body::full(text.clone()),
+        Chosen::Template(Template::Broken(error)) => return Err(failed(error)),
+        Chosen::Template(Template::Vtl(template)) => {
+            let body = payload::whole(worker, ask).await?;
+            let body = payload::converted(worker, handled.convert, body).await?;
+            ask.body = Body::full(render(worker, template, body, ask).await?);
+        }
+        Chosen::Pass | Chosen::Template(Template::Pass) if needs_whole(handled) => {
+            let body = payload::whole(worker, ask).await?;
+            ask.body = Body::full(payload::converted(worker, handled.convert, body).await?);
+        }
+        Chosen::Pass | Chosen::Template(Template::Pass) => {}
+    }
+    Ok(found)
 }
 
 fn http_request(
     worker: &Worker,
     matched: &Matched,
     http: &HttpPlan,
+    read: &[Option<String>],
     ask: &mut Ask,
 ) -> Result<(Work, Option<HeaderValue>), Refusal> {
-    let mut body = std::mem::take(&mut ask.body).capped_unless_known(worker.shared.limits.body_bytes);
-    let mut media = None;
-    if !http.proxy {
-        let asked = media::content_type(ask.header_text(header::CONTENT_TYPE));
-        match http.body.choose(asked) {
-            Chosen::Refuse => return Err(Refusal::new(Kind::UnsupportedMediaType, "no_request_template")),
-            Chosen::Template(Template::Text(text)) if !text.is_empty() => body = Body::full(text.clone()),
-            Chosen::Template(Template::NeedsVtl) => return Err(super::policy::unbuilt("mapping templates in VTL")),
-            _ => {}
-        }
-        media = ask.headers.get(header::CONTENT_TYPE).cloned();
+    let mut body = std::mem::take(&mut ask.body);
+    if worker.shared.limits.text_only && !matched.stage.plan.binary.holds(ask.header_text(header::CONTENT_TYPE)) {
+        body = body.as_text();
     }
-    let mut headers = std::mem::take(&mut ask.headers);
-    drop_from_client(&mut headers, http.proxy);
+    let overrides = ask.overrides.take();
     let (called, added) = {
-        let known = Known { method: &ask.method, path: ask.uri.path(), client: &ask.client, facts: &ask.facts };
-        let path: Vec<(&str, &str)> = matched.parameters.iter().map(|(n, v)| (&**n, &**v)).collect();
-        let view = View { path: &path, query: ask.query(), headers: &headers, context: &known };
+        let path: Vec<(&str, &str)> = ask.parameters.iter().map(|(n, v)| (&**n, &**v)).collect();
+        let known = ask.known();
+        let view = View { path: &path, query: ask.query(), headers: &ask.headers, body: read, context: &known };
         let client_query = if http.proxy { ask.query() } else { "" };
-        let called = http.uri.call(&view, client_query).map_err(|why| config_error("endpoint_address").because(why))?;
-        (called, mapped_headers(http, &view)?)
+        let branch = |name: &str| overrides.as_ref().and_then(|o| o.request.get(name));
+        let uri = UriOverrides { path: branch("path"), query: branch("querystring") };
+        let called = http.uri.call(&view, client_query, &uri);
+        let called = called.map_err(|why| config_error("endpoint_address").because(why))?;
+        (called, mapped_headers(http, &view, branch("header"))?)
     };
-    let accept = headers.get(header::ACCEPT).cloned();
-    if !http.proxy {
-        headers = own_headers(matched, media, &body);
-        for (name, value) in added {
+    let accept = ask.headers.get(header::ACCEPT).cloned();
+    let mut headers = if http.proxy {
+        std::mem::take(&mut ask.headers)
+    } else {
+        own_headers(matched, ask.headers.get(header::CONTENT_TYPE).cloned(), &body)
+    };
+    for (name, value, again) in added {
+        if http.proxy || again {
+            headers.append(name, value);
+        } else {
             headers.insert(name, value);
         }
-    } else {
-        for (name, value) in added {
-            headers.append(name, value);
-        }
     }
+    ask.overrides = overrides;
     forwarding_headers(worker, matched, ask, &mut headers)?;
     let target = match (&matched.stage.targets[matched.method], called.dynamic) {
         (Some(target), _) => target.clone(),
@@ -128,6 +185,16 @@ fn http_request(
         }
         (None, None) => return Err(config_error("endpoint_address")),
     };
+    if execution::wants_data(ask) {
+        let place = format!("{}{}", target.authority().to_str().unwrap_or_default(), called.path_and_query);
+        execution::data(worker, ask, |_| format!("Endpoint request URI: {}://{place}", target.scheme()));
+        execution::data(worker, ask, |_| format!("Endpoint request headers: {}", execution::headers(&headers)));
+        if let Body::Full(Some(bytes)) = &body {
+            let text = String::from_utf8_lossy(bytes).into_owned();
+            execution::data(worker, ask, |_| format!("Endpoint request body after transformations: {text}"));
+        }
+        execution::note(worker, ask, |_| format!("Sending request to {}://{place}", target.scheme()));
+    }
     let mut request = Request::new(body);
     *request.method_mut() = http.verb.clone().unwrap_or_else(|| ask.method.clone());
     *request.uri_mut() = called.path_and_query.into();
@@ -135,20 +202,36 @@ fn http_request(
     Ok((Work::Call(Box::new((target, request))), accept))
 }
 
-/// The headers that mappings set.
-fn mapped_headers(http: &HttpPlan, view: &View<'_>) -> Result<Vec<(HeaderName, HeaderValue)>, Refusal> {
+/// The headers that mappings and overrides set, and whether each is a further value of the one before.
+fn mapped_headers(
+    http: &HttpPlan,
+    view: &View<'_>,
+    overrides: Option<&Json>,
+) -> Result<Vec<(HeaderName, HeaderValue, bool)>, Refusal> {
     let mut added = Vec::new();
+    let mut add = |name: &HeaderName, value: String, again: bool| match mapped_to_backend(name) {
+        Fate::Drop => Ok(()),
+        Fate::Fail => Err(config_error("mapped_header").because(name)),
+        Fate::Send => {
+            let value = HeaderValue::try_from(value);
+            added.push((name.clone(), value.map_err(|_| config_error("mapped_header").because(name))?, again));
+            Ok(())
+        }
+    };
+    let overridden = overrides.and_then(Json::as_object);
+    let is_overridden =
+        |name: &HeaderName| overridden.is_some_and(|map| map.keys().any(|key| key.eq_ignore_ascii_case(name.as_str())));
     for (name, source) in &http.headers {
-        let fate = mapped_to_backend(name);
-        if let Some(value) = source.value(view) {
-            match fate {
-                Fate::Drop => {}
-                Fate::Fail => return Err(config_error("mapped_header")),
-                Fate::Send => {
-                    let value = HeaderValue::try_from(value).map_err(|_| config_error("mapped_header"))?;
-                    added.push((name.clone(), value));
-                }
-            }
+        if let Some(value) = source.value(view)
+            && !is_overridden(name)
+        {
+            add(name, value, false)?;
+        }
+    }
+    for key in overridden.into_iter().flat_map(serde_json::Map::keys) {
+        let name: HeaderName = key.parse().map_err(|_| config_error("mapped_header").because(key))?;
+        for (index, value) in Overrides::values(overrides, key).into_iter().enumerate() {
+            add(&name, value, index > 0)?;
         }
     }
     Ok(added)
@@ -185,7 +268,7 @@ fn forwarding_headers(
         }
         headers.insert(TRACE, HeaderValue::try_from(&*ask.facts.trace).map_err(broken)?);
     }
-    let conn = &ask.client.conn;
+    let conn = &ask.conn;
     let chain = match headers.get(FORWARDED_FOR).and_then(|v| v.to_str().ok()) {
         Some(before) => HeaderValue::try_from(format!("{before}, {}", conn.peer.ip())).map_err(broken)?,
         None => conn.peer_ip_value(),

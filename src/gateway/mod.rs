@@ -14,23 +14,33 @@ mod authorize;
 mod cut;
 #[cfg(test)]
 mod cut_tests;
+mod dress;
+mod execution;
 mod headers;
+mod heavy;
 mod ids;
 mod integrate;
 mod key;
 mod log;
 mod map;
+mod payload;
 mod place;
 mod policy;
 mod refusal;
+mod render;
 mod route;
+mod scene;
+mod squeeze;
 mod stage;
+mod stage_log;
+mod trial;
 mod validate;
 mod worker;
 
 pub use admit::{Admit, Admitting};
 pub use refusal::{Kind, Refusal};
 pub use stage::REGIONS_TAG;
+pub use trial::{Trial, TrialError, Tried};
 pub use worker::{Clock, GatewayLimits, KeyHash, Parts, SystemClock};
 
 use crate::edge::{Resume, Served, Visit};
@@ -66,10 +76,30 @@ async fn walk(worker: &Rc<Worker>, ask: &mut Ask) -> Result<Response<Body>, Refu
 
 /// The rest of the walk, always in a region that serves the API.
 async fn finish(worker: &Worker, admitted: admit::Admitted, ask: &mut Ask) -> Result<Response<Body>, Refusal> {
-    let valid = validate::validate(admitted)?;
+    execution::begin(worker, &admitted.matched, ask);
+    let finished = serve(worker, admitted, ask).await;
+    if ask.execution.is_none() {
+        return finished;
+    }
+    let finished = match finished {
+        Ok(answer) => Ok(Box::pin(execution::answered(worker, ask, answer)).await),
+        Err(refusal) => {
+            execution::refused(worker, ask, &refusal, dress::status(&refusal, ask));
+            Err(refusal)
+        }
+    };
+    execution::write(worker, ask);
+    finished
+}
+
+/// What a region does for a visit, step by step.
+async fn serve(worker: &Worker, admitted: admit::Admitted, ask: &mut Ask) -> Result<Response<Body>, Refusal> {
+    let wishes = squeeze::wishes(&admitted, ask);
+    let valid = validate::validate(worker, admitted, ask).await?;
     let mapped = map::map(worker, valid, ask).await?;
     let integrated = integrate::integrate(worker, mapped, ask).await?;
-    answer::answer(integrated, ask)
+    let answer = answer::answer(worker, integrated, ask).await?;
+    squeeze::squeeze(wishes, answer).await
 }
 
 /// The gateway of a node. A clone shares everything.
@@ -82,7 +112,8 @@ impl Gateway {
     /// Builds it; nothing runs until a listener serves it.
     pub fn new(parts: Parts) -> Gateway {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let Parts { world, region, pool, admission, forwarder, key_hash, clock, limits, metrics, access_log } = parts;
+        let Parts { world, region, pool, admission, forwarder, key_hash, clock, limits, metrics, access_log, logs } =
+            parts;
         let plans = stage::plans(limits.plan_bytes);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let shared = Shared {
@@ -97,7 +128,9 @@ impl Gateway {
             limits,
             metrics,
             access_log,
+            logs,
             plans,
+            heavy: heavy::HeavyPool::new(),
         };
         Gateway { shared: Arc::new(shared) }
     }
@@ -109,18 +142,18 @@ impl Gateway {
         let mut ask = arrive(&worker, request, conn);
         let span = tracing::debug_span!("visit", request_id = ?ask.facts.request_id);
         let outcome = AssertUnwindSafe(walk(&worker, &mut ask).instrument(span)).catch_unwind().await;
-        let (response, cause) = match outcome {
+        let (response, refusal) = match outcome {
             Ok(Ok(response)) => (response, None),
-            Ok(Err(refusal)) => refused(&worker, &ask, &refusal),
+            Ok(Err(refusal)) => (refused(&worker, &ask, &refusal), Some(refusal)),
             Err(panic) => {
                 worker.shard.panicked();
                 let refusal = Refusal::new(Kind::Internal, "panic").because(words(&*panic));
-                refused(&worker, &ask, &refusal)
+                (refused(&worker, &ask, &refusal), Some(refusal))
             }
         };
         settle(&mut ask).await;
         open.answered(response.status().as_u16(), log::elapsed_us(&ask.facts));
-        depart(&worker, ask, response, cause)
+        depart(&worker, ask, response, refusal)
     }
 
     /// What takes visits from edges: for `edge::Receiver`. Their work runs on these workers.
@@ -198,10 +231,6 @@ fn arrive(worker: &Worker, request: Request<Body>, conn: Rc<ConnInfo>) -> Ask {
     if head.version == http::Version::HTTP_2 {
         headers::join_cookies(&mut head.headers);
     }
-    let (request_id, extended_id) = {
-        let mut random = worker.random.borrow_mut();
-        (ids::request_id(&mut random), ids::extended_id(&mut random))
-    };
     let (mut hosts, mut user_agent, mut expects_continue) = (Hosts::None, None, false);
     // One pass: each look-up would hash a name.
     for (name, value) in &head.headers {
@@ -216,7 +245,30 @@ fn arrive(worker: &Worker, request: Request<Body>, conn: Rc<ConnInfo>) -> Ask {
     // A host is the same in any case, an id in it too.
     authority.make_ascii_lowercase();
     let ip = ask::client_ip(conn.peer.ip(), &head.headers, &worker.shared.limits.trusted_proxies);
-    let facts = Facts {
+    let facts = facts(worker, user_agent);
+    Ask {
+        method: head.method,
+        uri: head.uri,
+        version: head.version,
+        headers: head.headers,
+        body,
+        expects_continue,
+        client: Client { tls: conn.tls.clone(), ip, authority, hops: 0 },
+        conn,
+        parameters: Vec::new(),
+        overrides: None,
+        execution: None,
+        facts,
+    }
+}
+
+/// What is known of a request that has just come.
+fn facts(worker: &Worker, user_agent: Option<HeaderValue>) -> Facts {
+    let (request_id, extended_id) = {
+        let mut random = worker.random.borrow_mut();
+        (ids::request_id(&mut random), ids::extended_id(&mut random))
+    };
+    Facts {
         request_id,
         extended_id,
         time_ms: worker.shared.clock.now().utc_ms,
@@ -232,16 +284,8 @@ fn arrive(worker: &Worker, request: Request<Body>, conn: Rc<ConnInfo>) -> Ask {
         remote: None,
         trace: String::new(),
         user_agent,
-    };
-    Ask {
-        method: head.method,
-        uri: head.uri,
-        version: head.version,
-        headers: head.headers,
-        body,
-        expects_continue,
-        client: Client { conn, ip, authority, hops: 0 },
-        facts,
+        validation_error: None,
+        kept: dress::Kept::default(),
     }
 }
 
@@ -257,7 +301,7 @@ async fn settle(ask: &mut Ask) {
 }
 
 /// A refusal's answer, counted; its detail goes to the log and nowhere else.
-fn refused(worker: &Worker, ask: &Ask, refusal: &Refusal) -> (Response<Body>, Option<String>) {
+fn refused(worker: &Worker, ask: &Ask, refusal: &Refusal) -> Response<Body> {
     worker.shard.refused(refusal.kind as usize);
     let id = ask.facts.request_id.to_str().unwrap_or_default();
     let kind = refusal.kind.name();
@@ -266,13 +310,15 @@ fn refused(worker: &Worker, ask: &Ask, refusal: &Refusal) -> (Response<Body>, Op
     } else {
         tracing::debug!(request_id = id, kind, cause = %refusal.cause, detail = refusal.detail, "refused");
     }
-    (refusal.answer(), Some(refusal.cause.to_string()))
+    dress::answer(refusal, ask)
 }
 
-/// What every answer gets, and its line in the log. hyper adds `Date` and the framing.
-fn depart(worker: &Worker, mut ask: Ask, mut response: Response<Body>, cause: Option<String>) -> Response<Body> {
+/// What every answer gets, and its lines in the logs. hyper adds `Date` and the framing.
+fn depart(worker: &Worker, mut ask: Ask, response: Response<Body>, refusal: Option<Refusal>) -> Response<Body> {
+    let status = response.status().as_u16();
+    let cause = refusal.as_ref().map(|refusal| refusal.cause.clone());
+    let mut response = response.map(|body| stage_log::follow(worker, &ask, refusal, status, body));
     if let Some(lines) = &worker.lines {
-        let status = response.status().as_u16();
         response =
             response.map(|body| log::record(lines, &mut ask, status, body, &worker.shared.region, cause.as_deref()));
     }

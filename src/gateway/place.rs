@@ -19,7 +19,7 @@ pub(super) struct Placed {
 
 pub(super) async fn place(worker: &Rc<Worker>, ask: &mut Ask) -> Result<Placed, Refusal> {
     let limits = &worker.shared.limits;
-    if let Some(flaw) = ask.client.conn.take_head_flaw() {
+    if let Some(flaw) = ask.conn.take_head_flaw() {
         return Err(Refusal::new(Kind::Malformed, "request_framing").because(flaw));
     }
     if ask.client.authority.is_empty() {

@@ -6,7 +6,7 @@ use crate::net::http::Body;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use std::borrow::Cow;
 
-/// The types. The first 21 are AWS's; those after are ours and cannot be customised.
+/// The types. The first 21 are AWS's; those after are ours, and dressed as their class is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the variants are AWS's names, spelt out in the table below")]
 pub enum Kind {
@@ -39,6 +39,8 @@ pub enum Kind {
     UriTooLong,
     /// The headers are larger than the limit.
     HeadersTooLarge,
+    /// This node has more work in hand than it can do.
+    Overloaded,
     /// No node that could serve is reachable.
     NoNode,
     /// The node that served was lost; the visit's fate is unknown.
@@ -79,7 +81,7 @@ const WRONG_SIGNATURE: &str = "The request signature we calculated does not matc
 
 /// In the order of `Kind`.
 #[rustfmt::skip]
-static TABLE: [Entry; 29] = [
+static TABLE: [Entry; 30] = [
     entry(Kind::AccessDenied, "ACCESS_DENIED", 403, "AccessDeniedException", "User is not authorized to access this resource", false),
     entry(Kind::ApiConfigurationError, "API_CONFIGURATION_ERROR", 500, SERVER, "Internal server error", true),
     null(Kind::AuthorizerConfigurationError, "AUTHORIZER_CONFIGURATION_ERROR", 500, "AuthorizerConfigurationException"),
@@ -105,6 +107,7 @@ static TABLE: [Entry; 29] = [
     entry(Kind::Malformed, "MALFORMED", 400, "BadRequestException", "Bad Request", false),
     entry(Kind::UriTooLong, "URI_TOO_LONG", 414, "RequestUriTooLongException", "Request URI too long", false),
     entry(Kind::HeadersTooLarge, "HEADERS_TOO_LARGE", 431, "RequestHeaderFieldsTooLargeException", "Request Header Fields Too Large", false),
+    entry(Kind::Overloaded, "OVERLOADED", 503, "ServiceUnavailableException", "Service Unavailable", false),
     entry(Kind::NoNode, "NO_NODE", 503, "ServiceUnavailableException", "Service Unavailable", false),
     entry(Kind::LostNode, "LOST_NODE", 502, SERVER, "Internal server error", true),
     entry(Kind::Unbuilt, "NOT_IMPLEMENTED", 501, "NotImplementedException", "Not Implemented", false),
@@ -127,6 +130,32 @@ impl Kind {
     /// The status that is sent.
     pub fn status(self) -> u16 {
         self.entry().status
+    }
+
+    /// Whether it is one of AWS's types.
+    fn is_awss(self) -> bool {
+        self as usize <= Kind::WafFiltered as usize
+    }
+
+    /// The type that stands for all of its class: what customises it where nothing else does.
+    pub fn class(self) -> &'static str {
+        if self.status() < 500 { Kind::Default4xx.name() } else { Kind::Default5xx.name() }
+    }
+
+    /// AWS's type (`$context.error.responseType`); ours are told as their class.
+    pub fn response_type(self) -> &'static str {
+        if self.is_awss() { self.name() } else { self.class() }
+    }
+
+    /// Whether an API's owner may dress it. AWS never lets REQUEST_TOO_LARGE be dressed, and who names no stage of an API
+    /// meets none of its definitions.
+    pub fn is_customisable(self) -> bool {
+        !matches!(self, Kind::RequestTooLarge | Kind::UnknownStage)
+    }
+
+    /// Whether it says that an integration failed.
+    pub fn is_integrations(self) -> bool {
+        matches!(self, Kind::IntegrationFailure | Kind::IntegrationTimeout)
     }
 
     /// The type with this name.
@@ -182,10 +211,20 @@ impl Refusal {
         self
     }
 
+    /// `$context.error.message`: its own, else the type's; `None` where AWS says `null`.
+    pub fn message(&self) -> Option<&str> {
+        self.message.as_deref().or(self.kind.entry().message)
+    }
+
+    /// The status that is sent where nobody customised it.
+    pub fn status(&self) -> u16 {
+        self.status.unwrap_or_else(|| self.kind.status())
+    }
+
     /// The answer with AWS's default body. Request ids and `Date` are added where all answers get them.
     pub fn answer(&self) -> Response<Body> {
         let entry = self.kind.entry();
-        let mut response = Response::new(Body::full(body(entry, self.message.as_deref())));
+        let mut response = Response::new(Body::full(body(entry, self.message())));
         *response.status_mut() =
             StatusCode::from_u16(self.status.unwrap_or(entry.status)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
@@ -200,7 +239,7 @@ const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 fn body(entry: &Entry, message: Option<&str>) -> String {
     let key = if entry.kind == Kind::AccessDenied { "Message" } else { "message" };
     let blank = if entry.blank { " " } else { "" };
-    match message.or(entry.message) {
+    match message {
         Some(text) => format!("{{\"{key}\":{blank}{}}}", serde_json::Value::from(text)),
         None => format!("{{\"{key}\":{blank}null}}"),
     }
@@ -212,12 +251,7 @@ mod tests {
 
     fn wire(refusal: &Refusal) -> String {
         let entry = refusal.kind.entry();
-        format!(
-            "{} {} {}",
-            refusal.answer().status().as_u16(),
-            entry.error_type,
-            body(entry, refusal.message.as_deref())
-        )
+        format!("{} {} {}", refusal.answer().status().as_u16(), entry.error_type, body(entry, refusal.message()))
     }
 
     #[test]
@@ -271,6 +305,10 @@ mod tests {
             wire(&own),
             r#"400 BadRequestException {"message": "Missing required request parameters: [\"a\"]"}"#
         );
-        assert_eq!(body(Kind::Internal.entry(), None).len(), 36, "the length that was recorded");
+        assert_eq!(
+            body(Kind::Internal.entry(), Refusal::new(Kind::Internal, "test").message()).len(),
+            36,
+            "the length that was recorded"
+        );
     }
 }

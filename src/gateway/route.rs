@@ -8,11 +8,10 @@ use crate::plan::MethodPlan;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// A matched method and its path values, as they were sent.
+/// A matched method.
 pub(super) struct Matched {
     pub stage: Arc<StagePlan>,
     pub method: usize,
-    pub parameters: Vec<(Box<str>, Box<str>)>,
     /// Where in the path the part below the stage begins.
     pub below: usize,
 }
@@ -43,6 +42,8 @@ pub(super) fn route(placed: Placed, ask: &mut Ask) -> Result<Routed, Refusal> {
     };
     let method = found.method;
     let parameters = found.parameters.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+    ask.parameters = parameters;
     ask.facts.method = Some(method);
-    Ok(Routed { matched: Matched { stage, method, parameters, below }, current })
+    ask.facts.kept = super::dress::keep(&stage.plan, ask);
+    Ok(Routed { matched: Matched { stage, method, below }, current })
 }

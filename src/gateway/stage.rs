@@ -8,6 +8,7 @@ use super::worker::Worker;
 use crate::catalog::v1::{Account, RestApi, Stage};
 use crate::catalog::{Noun, Table};
 use crate::net::http::Target;
+use crate::observe::log_files::LogName;
 use crate::plan::{Backend, ServingPlan, Which};
 use crate::state::{Row, Scope, World};
 use crate::usage::Throttle;
@@ -28,6 +29,9 @@ pub(crate) struct StagePlan {
     pub(crate) throttles: Vec<Option<Throttle>>,
     /// The API's id, as backends are told it.
     pub(crate) api_id: Option<HeaderValue>,
+    /// What the stage's logs are called.
+    pub(crate) access_log: LogName,
+    pub(crate) execution_log: LogName,
     /// When the stage was made.
     created_ms: i64,
 }
@@ -46,7 +50,14 @@ impl StagePlan {
         let throttle = |t: &crate::plan::StageThrottle| Throttle::new(t.rate, t.burst).ok();
         let throttles = plan.methods.iter().map(|m| m.throttle.as_ref().and_then(throttle)).collect();
         let api_id = HeaderValue::try_from(&*plan.api).ok();
-        StagePlan { plan, targets, throttles, api_id, created_ms }
+        let access_log = LogName::access(&plan.api, &plan.stage);
+        let execution_log = LogName::execution(&plan.api, &plan.stage);
+        StagePlan { plan, targets, throttles, api_id, access_log, execution_log, created_ms }
+    }
+
+    /// Of a plan that nobody serves.
+    pub(super) fn of_trial(plan: ServingPlan) -> StagePlan {
+        StagePlan::new(plan, 0)
     }
 
     /// The key of another revision of the same stage.

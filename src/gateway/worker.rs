@@ -1,13 +1,15 @@
 //! What a gateway shares, and what each of its workers keeps for itself so that no request takes a lock.
 
 use super::admit::Admit;
+use super::heavy::HeavyPool;
 use super::key::KeyFacts;
 use super::log::LineBuffer;
-use super::stage::{Current, Fresh, Plans};
+use super::stage::{Current, Fresh, Plans, StagePlan};
 use crate::edge::Forwarder;
 use crate::net::http::Pool;
 use crate::observe::access::AccessLog;
 use crate::observe::gateway::{GatewayMetrics, Shard};
+use crate::observe::log_files::{LogRoom, LogShelf};
 use crate::state::{Scope, World};
 use crate::usage::{Now, Throttle};
 use arc_swap::ArcSwap;
@@ -62,6 +64,9 @@ pub struct GatewayLimits {
     pub header_bytes: Option<usize>,
     /// Integration time at most, ms, whatever the integration says (AWS: 29 000 for edge APIs).
     pub integration_ms: u32,
+    /// Whether payloads that are not binary are read as UTF-8 even where they only pass through, which damages those that
+    /// are none (AWS does).
+    pub text_only: bool,
     /// The account's throttle where its settings have none (AWS: 10 000 per second, burst 5 000).
     pub account_throttle: Option<Throttle>,
     /// Compiled plans kept, bytes.
@@ -79,6 +84,7 @@ impl Default for GatewayLimits {
             uri_bytes: 10_240,
             header_bytes: None,
             integration_ms: 900_000,
+            text_only: false,
             account_throttle: None,
             plan_bytes: 256 * 1024 * 1024,
             trusted_proxies: Vec::new(),
@@ -109,6 +115,8 @@ pub struct Parts {
     pub metrics: GatewayMetrics,
     /// One line per request, if somebody wants it.
     pub access_log: Option<AccessLog>,
+    /// Where the stages' own logs go; `None`: nowhere.
+    pub logs: Option<LogRoom>,
 }
 
 /// What all workers share.
@@ -124,7 +132,9 @@ pub(super) struct Shared {
     pub limits: GatewayLimits,
     pub metrics: GatewayMetrics,
     pub access_log: Option<AccessLog>,
+    pub logs: Option<LogRoom>,
     pub plans: Plans,
+    pub heavy: HeavyPool,
 }
 
 type Stages = HashMap<Box<str>, Vec<(Box<str>, Fresh<Current>)>>;
@@ -139,6 +149,7 @@ pub(super) struct Worker {
     pub random: RefCell<Random>,
     pub shard: Arc<Shard>,
     pub lines: Option<LineBuffer>,
+    pub shelf: Option<LogShelf>,
 }
 
 thread_local! {
@@ -160,11 +171,19 @@ impl Worker {
                 random: RefCell::default(),
                 shard: shared.metrics.shard(),
                 lines: shared.access_log.clone().map(LineBuffer::new),
+                shelf: shared.logs.as_ref().map(LogRoom::shelf),
                 shared: shared.clone(),
             });
             workers.push((shared.id, worker.clone()));
             worker
         })
+    }
+
+    /// Adds whole lines to a stage's execution log. Values of clients in them must have lost their line ends.
+    pub(super) fn log_execution(&self, stage: &StagePlan, lines: &str) {
+        if let Some(shelf) = &self.shelf {
+            shelf.push(&stage.execution_log, lines);
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::voter::{CA_KEY, CaKeys};
 use super::{AdminSettings, NodeError, NodeShared, book, clock, door, look, tls};
 use crate::catalog::cluster::Node;
 use crate::cluster::ConfigGroup;
-use crate::config::{AccessLog, NodeConfig, Profile};
+use crate::config::{AccessLog, NodeConfig, Profile, StageLogs};
 use crate::control::{Control, Evaluator, Quotas, Seal, Settings, door::Names};
 use crate::edge::probe::{OwnVitals, Vitals};
 use crate::edge::{Forwarder, Nodes, Receiver};
@@ -16,6 +16,7 @@ use crate::net::peer::{Unary, kind};
 use crate::observe::access::AccessLog as AccessWriter;
 use crate::observe::edge::EdgeMetrics;
 use crate::observe::gateway::GatewayMetrics;
+use crate::observe::log_files::{LogOptions, LogRoom, LogTo};
 use crate::observe::usage::UsageMetrics;
 use crate::state::Scope;
 use crate::usage::{Admission, AdmitRequest, Decision, Now, Throttle};
@@ -33,6 +34,7 @@ pub(super) struct Built {
     pub(super) workers: Workers,
     pub(super) pool: Pool,
     pub(super) policy: EgressPolicy,
+    pub(super) logs: LogRoom,
 }
 
 /// Builds it, and registers what peers may ask.
@@ -53,6 +55,8 @@ pub(super) fn build(ground: &Ground, config: &NodeConfig, group: &ConfigGroup) -
     let seed = u64::from_le_bytes(super::arrive::random()?);
     let nodes = Nodes::new(identity.node_id, &identity.region, seed, edge_metrics.clone());
     let (pool, policy) = pool(ground, config)?;
+    let logs = stage_logs(ground, config)?;
+    logs.measure(&mut registry);
     let gateway = Gateway::new(Parts {
         world: group.world_cell(),
         region: identity.region.as_str().into(),
@@ -64,12 +68,14 @@ pub(super) fn build(ground: &Ground, config: &NodeConfig, group: &ConfigGroup) -
         limits: limits(config),
         metrics: gateway_metrics,
         access_log: access_log(config)?,
+        logs: Some(logs.clone()),
     });
     let system = |cause| NodeError::System { what: "the system gives no threads", cause };
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let workers = Workers::start("gateway", cores).map_err(system)?;
     let receiver = Receiver::new(gateway.resume_on(workers.clone()), identity.node_id, &identity.region);
-    let control = control(ground, config, group, &usage);
+    let trials = super::trial::Trials { gateway: gateway.clone(), workers: workers.clone() };
+    let control = control(ground, config, group, &usage, trials);
     let shared = Arc::new(NodeShared {
         settings: AdminSettings {
             dev: config.dev,
@@ -90,7 +96,7 @@ pub(super) fn build(ground: &Ground, config: &NodeConfig, group: &ConfigGroup) -
         registry,
     });
     register(ground, &shared);
-    Ok(Built { shared, usage, workers, pool, policy })
+    Ok(Built { shared, usage, workers, pool, policy, logs })
 }
 
 /// What peers may ask of this node, beside Raft and usage.
@@ -111,7 +117,13 @@ fn register(ground: &Ground, shared: &Arc<NodeShared>) {
     peers.register(kind::JOIN, Unary::new(Arc::new(door::OpenDoor(door)), JOIN_REQUEST_BYTES));
 }
 
-fn control(ground: &Ground, config: &NodeConfig, group: &ConfigGroup, usage: &Arc<UsageSide>) -> Control {
+fn control(
+    ground: &Ground,
+    config: &NodeConfig,
+    group: &ConfigGroup,
+    usage: &Arc<UsageSide>,
+    trials: super::trial::Trials,
+) -> Control {
     let book = book::Book { config: group.clone(), links: usage.links.clone() };
     let settings = Settings {
         dev: config.dev,
@@ -123,7 +135,7 @@ fn control(ground: &Ground, config: &NodeConfig, group: &ConfigGroup, usage: &Ar
         max_body_bytes: MAX_ADMIN_BODY_BYTES,
         strict: config.profile == Profile::Strict,
     };
-    Control::new(Arc::new(group.clone()), ground.seal.clone(), Arc::new(book), settings)
+    Control::new(Arc::new(group.clone()), ground.seal.clone(), Arc::new(book), Arc::new(trials), settings)
 }
 
 /// What runs the control plane's writes while this node leads.
@@ -140,6 +152,7 @@ fn limits(config: &NodeConfig) -> GatewayLimits {
             trusted_proxies,
             header_bytes: Some(10_240),
             integration_ms: 29_000,
+            text_only: true,
             account_throttle: Throttle::new(10_000.0, 5_000).ok(),
             ..GatewayLimits::default()
         },
@@ -194,6 +207,15 @@ fn access_log(config: &NodeConfig) -> Result<Option<AccessWriter>, NodeError> {
         }
     };
     AccessWriter::start(writer).map(Some).map_err(failed)
+}
+
+/// The room of the stages' logs.
+fn stage_logs(ground: &Ground, config: &NodeConfig) -> Result<LogRoom, NodeError> {
+    let StageLogs { stdout, file_bytes, keep } = config.stage_logs;
+    let to = if stdout { LogTo::Stream(Box::new(std::io::stdout())) } else { LogTo::Files(ground.home.path("logs")) };
+    let options = LogOptions { file_bytes, keep, ..LogOptions::default() };
+    LogRoom::start(to, &options)
+        .map_err(|cause| NodeError::System { what: "the stages' logs cannot be written", cause })
 }
 
 /// Binds the gateway's listeners.

@@ -29,6 +29,7 @@ mod run;
 mod seal;
 mod tls;
 mod token;
+mod trial;
 mod usage;
 mod voter;
 mod wire;

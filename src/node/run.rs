@@ -9,6 +9,7 @@ use crate::cluster::MemberChange;
 use crate::config::NodeConfig;
 use crate::edge::probe::Prober;
 use crate::net::http::Listener;
+use crate::observe::log_files::LogRoom;
 use serde_json::{Map, Value, json};
 use std::io::Write;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ use tokio::task::JoinSet;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long handing over the lead may take at a stop.
 const HAND_OVER: Duration = Duration::from_secs(3);
+/// How long the last lines of the stages' logs may take at a stop.
+const LAST_LINES: Duration = Duration::from_secs(2);
 /// How long a node that joins waits for the World before it serves.
 const FIRST_WORLD: Duration = Duration::from_secs(60);
 
@@ -80,6 +83,7 @@ struct Running {
     root: Option<RootKey>,
     prober: Prober,
     tasks: JoinSet<()>,
+    logs: LogRoom,
 }
 
 async fn start(config: NodeConfig, invitation: Option<Invitation>) -> Result<Running, NodeError> {
@@ -109,10 +113,10 @@ async fn start(config: NodeConfig, invitation: Option<Invitation>) -> Result<Run
     tasks.spawn(follow.run());
     let visitors = build::listen(&ground, &config, &built).await?;
     tasks.spawn(build::guard_own_sockets(built.pool, built.policy, built.shared.config.clone()));
-    let Built { shared, usage, .. } = built;
+    let Built { shared, usage, logs, .. } = built;
     // From here on the admin listener answers.
     let _ = ground.admin.node.set(shared.clone());
-    Ok(Running { shared, usage, admin: ground.admin_listener, visitors, root, prober, tasks })
+    Ok(Running { shared, usage, admin: ground.admin_listener, visitors, root, prober, tasks, logs })
 }
 
 /// A node that has just been let in serves nothing until the cluster's rows are here.
@@ -182,6 +186,11 @@ impl Running {
         self.tasks.shutdown().await;
         self.shared.config.stop().await;
         self.shared.peers.close().await;
+        // Nobody visits any more.
+        let logs = self.logs;
+        if !tokio::task::spawn_blocking(move || logs.stop(LAST_LINES)).await.unwrap_or(false) {
+            tracing::warn!("the last lines of the stages' logs could not be written in time");
+        }
         tracing::info!("stopped");
     }
 }

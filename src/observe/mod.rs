@@ -4,6 +4,8 @@ pub mod access;
 pub mod cluster;
 pub mod edge;
 pub mod gateway;
+mod log_disk;
+pub mod log_files;
 mod logs;
 pub mod usage;
 

@@ -1,67 +1,11 @@
 //! Parameter mappings: where a value comes from, compiled once (data-plane §6).
 
+use super::body_read::BodyReads;
+use super::context::{Context, Variable};
 use http::HeaderMap;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-
-/// What `context.` gives in mappings, as far as it is built.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the variants are AWS's names, listed in `Variable::NAMES`")]
-pub enum Variable {
-    AccountId,
-    ApiId,
-    DeploymentId,
-    DomainName,
-    DomainPrefix,
-    ExtendedRequestId,
-    HttpMethod,
-    ApiKey,
-    ApiKeyId,
-    SourceIp,
-    UserAgent,
-    IsCanaryRequest,
-    Path,
-    Protocol,
-    RequestId,
-    RequestTime,
-    RequestTimeEpoch,
-    ResourceId,
-    ResourcePath,
-    Stage,
-}
-
-impl Variable {
-    /// AWS's names.
-    pub const NAMES: [(&'static str, Variable); 20] = [
-        ("accountId", Variable::AccountId),
-        ("apiId", Variable::ApiId),
-        ("deploymentId", Variable::DeploymentId),
-        ("domainName", Variable::DomainName),
-        ("domainPrefix", Variable::DomainPrefix),
-        ("extendedRequestId", Variable::ExtendedRequestId),
-        ("httpMethod", Variable::HttpMethod),
-        ("identity.apiKey", Variable::ApiKey),
-        ("identity.apiKeyId", Variable::ApiKeyId),
-        ("identity.sourceIp", Variable::SourceIp),
-        ("identity.userAgent", Variable::UserAgent),
-        ("isCanaryRequest", Variable::IsCanaryRequest),
-        ("path", Variable::Path),
-        ("protocol", Variable::Protocol),
-        ("requestId", Variable::RequestId),
-        ("requestTime", Variable::RequestTime),
-        ("requestTimeEpoch", Variable::RequestTimeEpoch),
-        ("resourceId", Variable::ResourceId),
-        ("resourcePath", Variable::ResourcePath),
-        ("stage", Variable::Stage),
-    ];
-}
-
-/// Values of a visit that mappings may ask for.
-pub trait Context {
-    /// The variable's value; `None` when the visit has none.
-    fn value(&self, variable: Variable) -> Option<Cow<'_, str>>;
-}
 
 /// Where a mapped value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +22,8 @@ pub enum Source {
     Header(Box<str>),
     /// All values of a header, joined by commas.
     MultiHeader(Box<str>),
+    /// What was read from the body: the place in [`BodyReads`].
+    Body(usize),
     /// A context variable.
     Context(Variable),
     /// Nothing: the target is left out.
@@ -92,6 +38,8 @@ pub struct View<'a> {
     pub query: &'a str,
     /// Headers: the request's for request mappings, the answer's for response mappings.
     pub headers: &'a HeaderMap,
+    /// What [`BodyReads::read`] found in the body.
+    pub body: &'a [Option<String>],
     /// Context variables.
     pub context: &'a dyn Context,
 }
@@ -105,21 +53,17 @@ pub enum Side {
     Response,
 }
 
-/// Why a text is no source.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unfit {
-    /// It is no mapping expression; AWS would not take it either.
-    Wrong(String),
-    /// This version cannot do it; its name.
-    Unbuilt(&'static str),
-}
-
 impl Source {
-    /// Compiles a mapping expression.
+    /// Compiles a mapping expression. What it reads from a body is added to `reads`.
     ///
     /// # Errors
-    /// Why it is none, or none yet.
-    pub fn compile(text: &str, side: Side, variables: &BTreeMap<String, String>) -> Result<Source, Unfit> {
+    /// Why it is none.
+    pub fn compile(
+        text: &str,
+        side: Side,
+        variables: &BTreeMap<String, String>,
+        reads: &mut BodyReads,
+    ) -> Result<Source, String> {
         if let Some(literal) = text.strip_prefix('\'').and_then(|t| t.strip_suffix('\'')) {
             return Ok(Source::Text(literal.into()));
         }
@@ -127,19 +71,18 @@ impl Source {
             return Ok(variables.get(name).map_or(Source::Absent, |value| Source::Text(value.as_str().into())));
         }
         if let Some(name) = text.strip_prefix("context.") {
-            let known = Variable::NAMES.iter().find(|(known, _)| *known == name);
-            // What the visit cannot have (an authorizer's context, say) is absent, as at AWS.
-            return Ok(known.map_or(Source::Absent, |(_, variable)| Source::Context(*variable)));
+            // What no visit has is absent, as at AWS.
+            return Ok(Variable::named(name).map_or(Source::Absent, Source::Context));
         }
         let prefix = if side == Side::Request { "method.request." } else { "integration.response." };
-        let unknown = || Unfit::Wrong(format!("`{text}` is no mapping expression"));
+        let unknown = || format!("`{text}` is no mapping expression");
         let (kind, name) = text
             .strip_prefix(prefix)
             .ok_or_else(unknown)?
             .split_once('.')
             .unwrap_or((text.strip_prefix(prefix).unwrap_or_default(), ""));
         match (side, kind, name) {
-            (_, "body", _) => Err(Unfit::Unbuilt("parameter mappings from a body")),
+            (_, "body", path) => reads.add(path).map(Source::Body).map_err(|why| format!("`{text}`: {why}")),
             (_, _, "") => Err(unknown()),
             (Side::Request, "path", name) => Ok(Source::Path(name.into())),
             (Side::Request, "querystring", name) => Ok(Source::Query(name.into())),
@@ -176,8 +119,13 @@ impl Source {
                     each(&all.join(","));
                 }
             }
+            Source::Body(index) => {
+                if let Some(Some(value)) = view.body.get(*index) {
+                    each(value);
+                }
+            }
             Source::Context(variable) => {
-                if let Some(value) = view.context.value(*variable) {
+                if let Some(value) = view.context.value(variable) {
                     each(&value);
                 }
             }
@@ -205,7 +153,8 @@ pub fn query_values<'q>(query: &'q str, name: &str) -> impl Iterator<Item = Cow<
     })
 }
 
-fn decode(text: &str) -> Cow<'_, str> {
+/// A name or value of a query: percent sequences decoded, `+` a blank.
+pub fn decode(text: &str) -> Cow<'_, str> {
     if !text.contains(['%', '+']) {
         return Cow::Borrowed(text);
     }

@@ -1,15 +1,20 @@
 //! One method: what it demands of a request and what stands behind it.
 
+use super::body_read::BodyReads;
 use super::flaw::Flaw;
-use super::mapping::{Side, Source, Unfit};
+use super::mapping::{Side, Source};
 use super::response::Responses;
-use super::template::{self, Template};
+use super::template::{MockTemplate, Template};
 use super::uri::{UriTemplate, with_variables};
+use super::validation::{self, ModelShelf, Validation};
 use crate::catalog::v1::{
-    Integration, IntegrationType, Method, PassthroughBehavior, RequestValidator, Resource, Stage,
+    ContentHandling, Integration, IntegrationType, Method, MethodSetting, PassthroughBehavior, RequestValidator,
+    Resource, Stage,
 };
+use crate::spec::vtl::TemplateError;
 use http::HeaderName;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// AWS's limit of an integration's time, ms.
 pub const DEFAULT_TIMEOUT_MS: u32 = 29_000;
@@ -25,16 +30,44 @@ pub struct MethodPlan {
     pub verb: Box<str>,
     /// An authorization that this version cannot decide; such a method lets nobody in.
     pub unbuilt_authorization: Option<Box<str>>,
-    /// Whether requests are to be validated, which this version cannot do; such a method lets nobody in.
-    pub unbuilt_validation: bool,
+    /// What requests must have.
+    pub validation: Option<Validation>,
     /// Whether a request needs an API key.
     pub key_required: bool,
     /// How usage plans name the method in their throttles: `/pets/GET`, the root's `//GET`.
     pub plan_name: Box<str>,
     /// The stage's throttle for it.
     pub throttle: Option<StageThrottle>,
+    /// What is logged of its visits; `None`: nothing.
+    pub logging: Option<Logging>,
     /// What stands behind it.
     pub backend: Backend,
+}
+
+/// What a stage's method setting logs (`loggingLevel`, `dataTraceEnabled`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Logging {
+    /// `INFO`: the whole course; `ERROR`: how a visit failed.
+    pub info: bool,
+    /// Headers, parameters and bodies, too.
+    pub data: bool,
+}
+
+impl MethodPlan {
+    /// Every template that cannot be parsed, with its media type: a call that needs it is answered 500.
+    pub fn template_flaws(&self) -> Vec<(&str, &TemplateError)> {
+        let (requests, responses): (Vec<(&str, Option<&TemplateError>)>, &Responses) = match &self.backend {
+            Backend::Unbuilt(_) => return Vec::new(),
+            Backend::Mock(mock) => {
+                (mock.request.templates.iter().map(|(media, t)| (&**media, t.flaw())).collect(), &mock.responses)
+            }
+            Backend::Http(http) if http.proxy => return Vec::new(),
+            Backend::Http(http) => {
+                (http.body.templates.iter().map(|(media, t)| (&**media, t.flaw())).collect(), &http.responses)
+            }
+        };
+        requests.into_iter().filter_map(|(media, flaw)| Some((media, flaw?))).chain(responses.flaws()).collect()
+    }
 }
 
 /// A stage's method setting that throttles, shared by all callers.
@@ -62,8 +95,10 @@ pub enum Backend {
 /// A mock.
 #[derive(Debug)]
 pub struct MockPlan {
-    /// The status that a request template names, or what becomes of the request's body.
-    pub request: RequestBody<Option<u16>>,
+    /// The templates that name the status, or what becomes of the request's body.
+    pub request: RequestBody<MockTemplate>,
+    /// What is done to the request's payload.
+    pub content_handling: Option<ContentHandling>,
     /// What it answers.
     pub responses: Responses,
 }
@@ -83,8 +118,12 @@ pub struct HttpPlan {
     pub timeout_ms: u32,
     /// Headers that are added.
     pub headers: Vec<(HeaderName, Source)>,
+    /// What mappings read from the body.
+    pub reads: Arc<BodyReads>,
     /// What becomes of the body; HTTP_PROXY always passes it.
     pub body: RequestBody<Template>,
+    /// What is done to the request's payload.
+    pub content_handling: Option<ContentHandling>,
     /// What becomes of the answer; HTTP_PROXY passes it.
     pub responses: Responses,
 }
@@ -99,7 +138,7 @@ pub struct RequestBody<T> {
 }
 
 /// What becomes of a request's body.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Chosen<'t, T> {
     /// This template makes it.
     Template(&'t T),
@@ -130,6 +169,7 @@ pub(super) struct Around<'a> {
     pub(super) stage: &'a Stage,
     pub(super) variables: &'a BTreeMap<String, String>,
     pub(super) validators: &'a [(String, RequestValidator)],
+    pub(super) models: &'a ModelShelf,
 }
 
 pub(super) fn compile(resource: &Resource, row: &Method, around: &Around<'_>) -> Result<MethodPlan, Vec<Flaw>> {
@@ -142,6 +182,7 @@ pub(super) fn compile(resource: &Resource, row: &Method, around: &Around<'_>) ->
         }
         Some(integration) => backend(row, integration, &place, around, &mut flaws),
     };
+    let validation = validation::compile(row, around.validators, around.models, &place, &mut flaws);
     if !flaws.is_empty() {
         return Err(flaws);
     }
@@ -152,14 +193,11 @@ pub(super) fn compile(resource: &Resource, row: &Method, around: &Around<'_>) ->
         resource_path: resource.path.as_str().into(),
         verb: row.http_method.as_str().into(),
         unbuilt_authorization: unbuilt,
-        unbuilt_validation: row.request_validator_id.as_ref().is_some_and(|id| {
-            let found = around.validators.iter().find(|(known, _)| known == id);
-            // One that is missing is believed to ask for something.
-            found.is_none_or(|(_, v)| v.validate_request_body || v.validate_request_parameters)
-        }),
+        validation,
         key_required: row.api_key_required,
         plan_name: format!("{}/{}", resource.path, row.http_method).into(),
         throttle: throttle(resource, row, around),
+        logging: logging(resource, row, around),
         backend,
     })
 }
@@ -180,22 +218,16 @@ fn backend(
     if matches!(&integration.connection_type, Some(kind) if kind.as_str() == "VPC_LINK") {
         return unbuilt("VPC link integrations");
     }
-    let templates: Vec<(Box<str>, &str)> = integration
-        .request_templates
-        .iter()
-        .map(|(media, text)| (media.as_str().into(), text.as_deref().unwrap_or_default()))
-        .collect();
-    let compiled: Vec<_> = templates.iter().map(|(media, text)| (media.clone(), Template::of(text))).collect();
     let responses = Responses::compile(row, integration, place, around.variables, flaws);
-    let needs_vtl = compiled.iter().any(|(_, t)| *t == Template::NeedsVtl).then_some(template::UNBUILT);
-    if !proxy && let Some(what) = needs_vtl.or(responses.unbuilt()) {
+    if !proxy && let Some(what) = responses.unbuilt() {
         // Named where it is called; a method that is not called harms nobody.
         return unbuilt(what);
     }
     let passthrough = integration.passthrough_behavior.clone().unwrap_or(PassthroughBehavior::WhenNoMatch);
+    let content_handling = integration.content_handling.clone();
     if mock {
-        let templates = templates.iter().map(|(m, text)| (m.clone(), template::mock_status(text))).collect();
-        return Backend::Mock(MockPlan { request: RequestBody { templates, passthrough }, responses });
+        let request = RequestBody { templates: templates(integration, MockTemplate::of), passthrough };
+        return Backend::Mock(MockPlan { request, content_handling, responses });
     }
     let Some(uri) = integration.uri.as_deref().filter(|uri| !uri.is_empty()) else {
         flaws.push(Flaw::new(place, "the integration has no URI"));
@@ -203,14 +235,14 @@ fn backend(
     };
     let verb = verb(integration, place, flaws);
     let (mut paths, mut query, mut headers) = (BTreeMap::new(), Vec::new(), Vec::new());
+    let mut reads = BodyReads::default();
     for (target, source) in &integration.request_parameters {
-        let source = match Source::compile(source, Side::Request, around.variables) {
+        let source = match Source::compile(source, Side::Request, around.variables, &mut reads) {
             Ok(source) => source,
-            Err(Unfit::Wrong(why)) => {
+            Err(why) => {
                 flaws.push(Flaw::new(place, why));
                 continue;
             }
-            Err(Unfit::Unbuilt(what)) => return unbuilt(what),
         };
         match target.strip_prefix("integration.request.").and_then(|rest| rest.split_once('.')) {
             Some(("path", name)) => drop(paths.insert(name.into(), source)),
@@ -224,16 +256,27 @@ fn backend(
     }
     let timeout = integration.timeout_in_millis.and_then(|ms| u32::try_from(ms).ok()).filter(|ms| *ms > 0);
     let insecure = integration.tls_config.as_ref().and_then(|t| t.insecure_skip_verification).unwrap_or(false);
+    let body = RequestBody { templates: templates(integration, Template::of), passthrough };
+    // Only a template can put another value into a path than its mapping.
+    let overridable = !proxy && body.templates.iter().any(|(_, template)| matches!(template, Template::Vtl(_)));
     Backend::Http(Box::new(HttpPlan {
         proxy,
         verb,
-        uri: UriTemplate::compile(&with_variables(uri, around.variables), &paths, query),
+        uri: UriTemplate::compile(&with_variables(uri, around.variables), &paths, query, overridable),
         insecure,
         timeout_ms: timeout.unwrap_or(DEFAULT_TIMEOUT_MS),
         headers,
-        body: RequestBody { templates: compiled, passthrough },
+        reads: Arc::new(reads),
+        body,
+        content_handling,
         responses,
     }))
+}
+
+/// The request templates by media type.
+fn templates<T>(integration: &Integration, of: impl Fn(&str) -> T) -> Vec<(Box<str>, T)> {
+    let templates = integration.request_templates.iter();
+    templates.map(|(media, text)| (media.as_str().into(), of(text.as_deref().unwrap_or_default()))).collect()
 }
 
 /// The verb to call with; `None`: the client's.
@@ -246,15 +289,21 @@ fn verb(integration: &Integration, place: &str, flaws: &mut Vec<Flaw>) -> Option
     parsed.ok()
 }
 
-/// The stage's setting for a method: its own, else `*/*`; -1 means no limit here.
-fn throttle(resource: &Resource, row: &Method, around: &Around<'_>) -> Option<StageThrottle> {
-    let own = around.stage.method_settings.iter().find(|(key, _)| {
+/// The stage's setting for a method: its own, else `*/*`.
+fn setting<'a>(resource: &Resource, row: &Method, around: &Around<'a>) -> Option<&'a MethodSetting> {
+    let settings = &around.stage.method_settings;
+    let own = settings.iter().find(|(key, _)| {
         key.rsplit_once('/').is_some_and(|(path, verb)| {
             let path = path.replace("~1", "/").replace("~0", "~");
             verb == row.http_method && path.trim_start_matches('/') == resource.path.trim_start_matches('/')
         })
     });
-    let (_, setting) = own.or_else(|| around.stage.method_settings.get_key_value("*/*"))?;
+    own.map(|(_, setting)| setting).or_else(|| settings.get("*/*"))
+}
+
+/// -1 means no limit here.
+fn throttle(resource: &Resource, row: &Method, around: &Around<'_>) -> Option<StageThrottle> {
+    let setting = setting(resource, row, around)?;
     let burst = u32::try_from(setting.throttling_burst_limit).ok()?;
     let rate = setting.throttling_rate_limit;
     if rate.is_nan() || rate < 0.0 {
@@ -263,4 +312,10 @@ fn throttle(resource: &Resource, row: &Method, around: &Around<'_>) -> Option<St
     let stage = &around.stage.stage_name;
     let bucket = format!("{}:{stage}{}/{}", around.api, resource.path, row.http_method);
     Some(StageThrottle { rate, burst, bucket: bucket.into() })
+}
+
+fn logging(resource: &Resource, row: &Method, around: &Around<'_>) -> Option<Logging> {
+    let setting = setting(resource, row, around)?;
+    let level = setting.logging_level.as_deref().filter(|level| matches!(*level, "INFO" | "ERROR"))?;
+    Some(Logging { info: level == "INFO", data: setting.data_trace_enabled })
 }

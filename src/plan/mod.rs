@@ -4,15 +4,21 @@
 //! same rows make the same plan on every node, and a plan never changes, so a visit that pinned one is served by one
 //! set of rules.
 
+pub mod binary;
+pub mod body_read;
+pub mod context;
 pub mod flaw;
+pub mod gateway_response;
 pub mod hosts;
 pub mod mapping;
 pub mod media;
 pub mod method;
 pub mod response;
 pub mod route;
+pub mod substitute;
 pub mod template;
 pub mod uri;
+pub mod validation;
 mod warning;
 
 pub use flaw::Flaw;
@@ -20,9 +26,12 @@ pub use method::{Backend, MethodPlan, MockPlan, RequestBody, StageThrottle};
 pub use route::{Found, Routes};
 pub use warning::warnings;
 
-use crate::catalog::v1::{ApiKeySource, Method, RequestValidator, Resource, RestApi, Stage};
+use crate::catalog::v1::{ApiKeySource, GatewayResponse, Method, Model, RequestValidator, Resource, RestApi, Stage};
 use crate::state::Tree;
+use binary::BinaryTypes;
+use gateway_response::GatewayResponses;
 use std::collections::BTreeMap;
+use substitute::Substitution;
 
 /// Which stage is compiled.
 #[derive(Debug, Clone, Copy)]
@@ -58,10 +67,20 @@ pub struct ServingPlan {
     pub default_endpoint_disabled: bool,
     /// Whether the API has a resource policy.
     pub has_policy: bool,
+    /// The stage's variables, by name.
+    pub variables: BTreeMap<String, String>,
+    /// Which payloads are bytes.
+    pub binary: BinaryTypes,
+    /// From how many bytes on an answer is compressed for clients that ask for it; `None`: never.
+    pub compress_from: Option<u64>,
     /// Path and verb → index into `methods`.
     pub routes: Routes,
     /// Every method.
     pub methods: Vec<MethodPlan>,
+    /// How the gateway itself says no here.
+    pub gateway_responses: GatewayResponses,
+    /// The line of the stage's access log, when it has one.
+    pub access_log: Option<Substitution>,
     /// Roughly how much memory the plan takes, bytes.
     pub bytes: usize,
 }
@@ -80,12 +99,11 @@ impl ServingPlan {
         let paths: BTreeMap<&str, &Resource> = resources.iter().map(|(id, r)| (id.as_str(), r)).collect();
         let no_variables = BTreeMap::new();
         let validators = read(tree.list::<RequestValidator>(""), "validators", &mut flaws).unwrap_or_default();
-        let context = method::Around {
-            api: which.api,
-            stage,
-            variables: stage.variables.as_ref().unwrap_or(&no_variables),
-            validators: &validators,
-        };
+        let models = read(tree.list::<Model>(""), "models", &mut flaws).unwrap_or_default();
+        let models = validation::ModelShelf::of(models);
+        let variables = stage.variables.as_ref().unwrap_or(&no_variables);
+        let refusals = read(tree.list::<GatewayResponse>(""), "gateway responses", &mut flaws).unwrap_or_default();
+        let context = method::Around { api: which.api, stage, variables, validators: &validators, models: &models };
         let mut methods = Vec::with_capacity(rows.len());
         let mut routes = Routes::default();
         for (_, resource) in &resources {
@@ -124,11 +142,23 @@ impl ServingPlan {
             key_in_header: !matches!(api.api_key_source, Some(ApiKeySource::Authorizer)),
             default_endpoint_disabled: api.disable_execute_api_endpoint,
             has_policy: api.policy.as_deref().is_some_and(|p| !p.trim().is_empty()),
+            variables: stage.variables.clone().unwrap_or_default(),
+            binary: BinaryTypes::of(&api.binary_media_types),
+            compress_from: api.minimum_compression_size.and_then(|size| u64::try_from(size).ok()),
             routes,
             methods,
+            gateway_responses: GatewayResponses::compile(&refusals, variables),
+            access_log: access_log(stage),
             bytes,
         })
     }
+}
+
+/// The line of a stage's access log. Without a destination AWS writes none; where ours goes is the operator's choice.
+fn access_log(stage: &Stage) -> Option<Substitution> {
+    let settings = stage.access_log_settings.as_ref()?;
+    settings.destination_arn.as_ref().filter(|arn| !arn.is_empty())?;
+    settings.format.as_deref().filter(|format| !format.is_empty()).map(Substitution::access_log)
 }
 
 /// A row that cannot be read is a flaw like any other.

@@ -1,15 +1,19 @@
 //! Which integration response answers, and what it makes of the answer (data-plane §7).
 
+use super::body_read::BodyReads;
 use super::flaw::Flaw;
-use super::mapping::{Side, Source, Unfit};
+use super::mapping::{Side, Source};
 use super::media;
-use super::template::{self, Template};
-use crate::catalog::v1::{Integration, Method};
+use super::template::Template;
+use crate::catalog::v1::{ContentHandling, Integration, Method};
+use crate::spec::java_regex::JavaRegex;
+use crate::spec::vtl::TemplateError;
 use http::{HeaderName, HeaderValue};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The integration responses of a method.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Responses {
     all: Vec<ResponsePlan>,
     /// What one of them needs and this version cannot do.
@@ -17,7 +21,7 @@ pub struct Responses {
 }
 
 /// One integration response.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ResponsePlan {
     /// The status that the client gets.
     pub status: u16,
@@ -25,16 +29,20 @@ pub struct ResponsePlan {
     pub declared: bool,
     /// Headers that are set, in the order of their names.
     pub headers: Vec<(HeaderName, Source)>,
+    /// What they read from the answer's body.
+    pub reads: Arc<BodyReads>,
+    /// What is done to the payload.
+    pub content_handling: Option<ContentHandling>,
     /// Templates with the media types that they make.
     renditions: Vec<Rendition>,
     /// Which of them a client gets that accepts anything: JSON's, else the first.
     usual: usize,
     /// A pattern over the whole status; `None`: the default.
-    pattern: Option<regex::Regex>,
+    pattern: Option<JavaRegex>,
 }
 
 /// A template and the media type that it makes.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Rendition {
     /// Type and subtype, by which it is found.
     media: Box<str>,
@@ -78,7 +86,7 @@ impl Responses {
             };
             let pattern = match response.selection_pattern.as_deref().filter(|p| !p.is_empty()) {
                 None => None,
-                Some(text) => match regex::RegexBuilder::new(&format!("^(?:{text})$")).size_limit(1 << 20).build() {
+                Some(text) => match JavaRegex::compile(text) {
                     Ok(regex) => Some(regex),
                     // AWS finds out when it is called: a deployment with such a pattern is not refused.
                     Err(_) => {
@@ -87,25 +95,24 @@ impl Responses {
                     }
                 },
             };
-            let mut headers = Vec::new();
+            let (mut headers, mut reads) = (Vec::new(), BodyReads::default());
             for (target, source) in response.response_parameters.iter().flatten() {
                 let name = target.strip_prefix("method.response.header.").and_then(|n| n.parse().ok());
-                match (name, Source::compile(source, Side::Response, variables)) {
+                match (name, Source::compile(source, Side::Response, variables, &mut reads)) {
                     (Some(name), Ok(source)) => headers.push((name, source)),
                     (None, _) => flaws.push(Flaw::new(place, format!("`{target}` is no header of a response"))),
-                    (_, Err(Unfit::Wrong(why))) => flaws.push(Flaw::new(place, why)),
-                    (_, Err(Unfit::Unbuilt(what))) => responses.unbuilt = Some(what),
+                    (_, Err(why)) => flaws.push(Flaw::new(place, why)),
                 }
             }
             let templates = response.response_templates.iter().flatten();
             let renditions: Vec<Rendition> =
                 templates.map(|(media, text)| rendition(media, text.as_deref().unwrap_or_default())).collect();
-            if renditions.iter().any(|r| r.template == Template::NeedsVtl) {
-                responses.unbuilt = Some(template::UNBUILT);
-            }
             let usual = renditions.iter().position(|r| r.media.eq_ignore_ascii_case("application/json")).unwrap_or(0);
             let declared = method.method_responses.contains_key(code);
-            responses.all.push(ResponsePlan { status, declared, headers, renditions, usual, pattern });
+            let content_handling = response.content_handling.clone();
+            let reads = Arc::new(reads);
+            let plan = ResponsePlan { status, declared, headers, reads, content_handling, renditions, usual, pattern };
+            responses.all.push(plan);
         }
         responses
     }
@@ -115,6 +122,12 @@ impl Responses {
         self.unbuilt
     }
 
+    /// Every template that cannot be parsed, with its media type.
+    pub fn flaws(&self) -> impl Iterator<Item = (&str, &TemplateError)> {
+        let renditions = self.all.iter().flat_map(|response| &response.renditions);
+        renditions.filter_map(|rendition| Some((&*rendition.media, rendition.template.flaw()?)))
+    }
+
     /// The response for a status: the first whose pattern is all of it, else the default.
     pub fn select(&self, status: u16) -> Option<&ResponsePlan> {
         let default = || self.all.iter().find(|r| r.pattern.is_none());
@@ -122,6 +135,6 @@ impl Responses {
             return default();
         }
         let text = status.to_string();
-        self.all.iter().find(|r| r.pattern.as_ref().is_some_and(|p| p.is_match(&text))).or_else(default)
+        self.all.iter().find(|r| r.pattern.as_ref().is_some_and(|p| p.matches(&text))).or_else(default)
     }
 }

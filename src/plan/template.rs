@@ -1,41 +1,72 @@
-//! Mapping templates without VTL: plain text, and the status code that a mock's template names.
+//! Mapping templates of a plan: parsed once, plain text told apart from what must be run.
 
+use crate::spec::vtl;
 use bytes::Bytes;
+use std::sync::Arc;
 
-/// A template as far as this version can run it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What becomes of a body.
+#[derive(Debug)]
 pub enum Template {
-    /// Text that is sent as it is; empty passes the body through.
+    /// An empty template: the body passes as it is.
+    Pass,
+    /// Text that every run gives.
     Text(Bytes),
-    /// It needs the template language.
-    NeedsVtl,
+    /// A template to run; shared, since a long run leaves the worker.
+    Vtl(Arc<vtl::Template>),
+    /// It cannot be parsed: AWS finds out when it is called, so it is no flaw of the plan.
+    Broken(vtl::TemplateError),
 }
 
-/// What a template that needs the language is called where it is refused.
-pub const UNBUILT: &str = "mapping templates in VTL";
-
 impl Template {
-    /// Reads a template.
+    /// Parses a template.
     pub fn of(text: &str) -> Template {
-        if needs_vtl(text) { Template::NeedsVtl } else { Template::Text(Bytes::copy_from_slice(text.as_bytes())) }
+        if text.is_empty() {
+            return Template::Pass;
+        }
+        match vtl::Template::parse(text) {
+            Err(error) => Template::Broken(error),
+            Ok(parsed) => match parsed.plain() {
+                Some(text) => Template::Text(Bytes::copy_from_slice(text.as_bytes())),
+                None => Template::Vtl(Arc::new(parsed)),
+            },
+        }
+    }
+
+    /// Why it cannot be run.
+    pub fn flaw(&self) -> Option<&vtl::TemplateError> {
+        match self {
+            Template::Broken(error) => Some(error),
+            _ => None,
+        }
     }
 }
 
-/// Whether Velocity would see a reference, directive or comment in it. `$5` and `# 1` are text to it.
-fn needs_vtl(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    bytes.iter().enumerate().any(|(at, byte)| {
-        let after = &bytes[at + 1..];
-        let next = after.first().copied().unwrap_or(b' ');
-        match byte {
-            b'$' => {
-                let name = if next == b'!' { after.get(1).copied().unwrap_or(b' ') } else { next };
-                name.is_ascii_alphabetic() || name == b'_' || name == b'{'
-            }
-            b'#' => next.is_ascii_alphabetic() || b"{#*[@".contains(&next),
-            _ => false,
+/// A mock's request template. One that has nothing to run was read when the plan was compiled.
+#[derive(Debug)]
+pub enum MockTemplate {
+    /// The status that its text names, if it names one.
+    Status(Option<u16>),
+    /// It must be run first.
+    Run(Template),
+}
+
+impl MockTemplate {
+    /// Parses a template.
+    pub fn of(text: &str) -> MockTemplate {
+        match Template::of(text) {
+            Template::Pass => MockTemplate::Status(None),
+            Template::Text(text) => MockTemplate::Status(mock_status(&String::from_utf8_lossy(&text))),
+            template => MockTemplate::Run(template),
         }
-    })
+    }
+
+    /// Why it cannot be run.
+    pub fn flaw(&self) -> Option<&vtl::TemplateError> {
+        match self {
+            MockTemplate::Status(_) => None,
+            MockTemplate::Run(template) => template.flaw(),
+        }
+    }
 }
 
 /// The `statusCode` of a mock's request: JSON, or the lenient form that AWS takes (`{statusCode: 200}`).
@@ -74,6 +105,8 @@ fn quoted(text: &str) -> String {
                 out.push('"');
                 key_may_come = false;
             }
+            // One comma too many at an end is forgiven.
+            ',' if chars.clone().find(|d| !d.is_whitespace()).is_some_and(|d| matches!(d, '}' | ']')) => {}
             '{' | ',' => {
                 out.push(c);
                 key_may_come = true;
@@ -105,6 +138,8 @@ mod tests {
         for text in [
             r#"{"statusCode": 201}"#,
             "{statusCode: 201}",
+            "{\"statusCode\": 201 , }",
+            "{x: [1, 2,], statusCode: 201,\n}",
             "{ statusCode : 201, other: 'it''s' }".replace("''", "\\'").as_str(),
             r#"{'statusCode': "201"}"#,
             "\n{\n  \"statusCode\": 201,\n  \"x\": [1, {\"statusCode\": 3}]\n}",
@@ -119,23 +154,17 @@ mod tests {
     }
 
     #[test]
-    fn what_velocity_would_leave_alone_is_plain_text() {
-        for plain in ["", r#"{"statusCode": 200}"#, "costs $5", "# 1", "a $ b", "100%", "#1", "$", "#"] {
-            assert_eq!(Template::of(plain), Template::Text(Bytes::copy_from_slice(plain.as_bytes())), "{plain}");
+    fn what_velocity_would_leave_alone_is_text_and_the_rest_is_parsed_once() {
+        assert!(matches!(Template::of(""), Template::Pass));
+        for plain in [r#"{"statusCode": 200}"#, "costs $5", "# 1", "a $ b", "100%", "#1"] {
+            assert!(matches!(Template::of(plain), Template::Text(text) if text == plain), "{plain}");
         }
-        for vtl in [
-            "$input.body",
-            "$!x",
-            "${x}",
-            "$!{x}",
-            "#set($a = 1)",
-            "## note",
-            "#* note *#",
-            "#if(true)",
-            "#{else}",
-            "$_x",
-        ] {
-            assert_eq!(Template::of(vtl), Template::NeedsVtl, "{vtl}");
+        for vtl in ["$input.body", "$!x", "${x}", "$!{x}", "#set($a = 1)", "#if(true)#end", "$_x"] {
+            assert!(matches!(Template::of(vtl), Template::Vtl(_)), "{vtl}");
         }
+        let broken = Template::of("one\n#if(true");
+        assert_eq!(broken.flaw().map(|flaw| flaw.line), Some(2), "{broken:?}");
+        assert!(matches!(MockTemplate::of("{statusCode: 204}"), MockTemplate::Status(Some(204))));
+        assert!(matches!(MockTemplate::of("{statusCode: $x}"), MockTemplate::Run(Template::Vtl(_))));
     }
 }

@@ -1,6 +1,7 @@
 //! Plans from rows: routes, URIs, responses, flaws.
 
-use super::mapping::{Context, Variable, View};
+use super::context::{Context, Variable};
+use super::mapping::View;
 use super::*;
 use crate::catalog::v1::{Integration, IntegrationResponse, IntegrationType, MethodResponse, MethodSetting};
 use crate::state::{Key, Row};
@@ -74,8 +75,8 @@ fn a_greedy_resource_at_the_root_does_not_answer_for_the_root() {
 struct Fixed;
 
 impl Context for Fixed {
-    fn value(&self, variable: Variable) -> Option<Cow<'_, str>> {
-        (variable == Variable::RequestId).then_some(Cow::Borrowed("req-1"))
+    fn value(&self, variable: &Variable) -> Option<Cow<'_, str>> {
+        (*variable == Variable::RequestId).then_some(Cow::Borrowed("req-1"))
     }
 }
 
@@ -131,8 +132,8 @@ fn called(integration: Integration, variables: &[(&str, &str)], query: &str) -> 
     let mut headers = HeaderMap::new();
     headers.append("x-a", "first".parse().expect("value"));
     headers.append("x-a", "la st".parse().expect("value"));
-    let view = View { path: &[("proxy", "a/b%20c")], query, headers: &headers, context: &Fixed };
-    http.uri.call(&view, query)
+    let view = View { path: &[("proxy", "a/b%20c")], query, headers: &headers, body: &[], context: &Fixed };
+    http.uri.call(&view, query, &uri::UriOverrides::default())
 }
 
 #[test]
@@ -223,12 +224,10 @@ fn every_flaw_is_named_at_once() {
 
 #[test]
 fn what_is_not_built_yet_is_named_and_harms_no_other_method() {
-    let vtl = Integration {
-        request_templates: BTreeMap::from([("application/json".into(), Some("$input.json('$')".into()))]),
-        ..Integration::default()
-    };
+    let link =
+        Integration { connection_type: Some(crate::catalog::v1::ConnectionType::VpcLink), ..http("http://h/", &[]) };
     let aws = Integration { kind: IntegrationType::AwsProxy, uri: Some("arn:x".into()), ..Integration::default() };
-    let plan = Api::new().with("/a", "GET", Some(vtl)).with("/b", "GET", Some(aws)).compile().expect("compiles");
+    let plan = Api::new().with("/a", "GET", Some(link)).with("/b", "GET", Some(aws)).compile().expect("compiles");
     let named: Vec<_> = plan
         .methods
         .iter()
@@ -237,7 +236,7 @@ fn what_is_not_built_yet_is_named_and_harms_no_other_method() {
             _ => panic!("not built"),
         })
         .collect();
-    assert_eq!(named, ["mapping templates in VTL", "AWS_PROXY integrations"]);
+    assert_eq!(named, ["VPC link integrations", "AWS_PROXY integrations"]);
 }
 
 #[test]

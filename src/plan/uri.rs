@@ -1,9 +1,12 @@
 //! An integration's URI: stage variables are put in when the plan is compiled, `{name}` when it is called.
 
 use super::mapping::{Source, View};
+use crate::spec::vtl::Overrides;
 use http::uri::PathAndQuery;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde_json::Value as Json;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 /// What may not stand in a path as it is; `%` may: path values come as the client encoded them.
 const IN_PATH: &AsciiSet = &CONTROLS
@@ -41,7 +44,11 @@ const IN_QUERY: &AsciiSet = &CONTROLS
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Piece {
     Text(Box<str>),
-    Value(Source),
+    Value {
+        name: Box<str>,
+        /// What is mapped to it; nothing: it stays as it is.
+        source: Option<Source>,
+    },
 }
 
 /// A compiled URI. It may still prove to be no URL when it is called: that is a runtime error, as at AWS.
@@ -55,6 +62,15 @@ pub struct UriTemplate {
     guess: usize,
     /// Path and query, where no value stands in them.
     constant: Option<PathAndQuery>,
+}
+
+/// What a template wrote into `$context.requestOverride.path` and `.querystring`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct UriOverrides<'o> {
+    /// Values by the names in the URI.
+    pub path: Option<&'o Json>,
+    /// Values by parameter.
+    pub query: Option<&'o Json>,
 }
 
 /// A URI as it is called.
@@ -83,7 +99,13 @@ pub fn with_variables(text: &str, variables: &BTreeMap<String, String>) -> Strin
 
 impl UriTemplate {
     /// Compiles. `paths` are the `integration.request.path.*` mappings, `query` the `querystring` ones.
-    pub fn compile(uri: &str, paths: &BTreeMap<Box<str>, Source>, query: Vec<(Box<str>, Source)>) -> UriTemplate {
+    /// `overridable`: a template may give a value to any name.
+    pub fn compile(
+        uri: &str,
+        paths: &BTreeMap<Box<str>, Source>,
+        query: Vec<(Box<str>, Source)>,
+        overridable: bool,
+    ) -> UriTemplate {
         let mut pieces: Vec<Piece> = Vec::new();
         let mut text = String::new();
         let mut rest = uri;
@@ -91,15 +113,14 @@ impl UriTemplate {
             text.push_str(&rest[..at]);
             let Some(end) = rest[at..].find('}') else { break };
             let name = rest[at + 1..at + end].trim_end_matches('+');
-            match paths.get(name) {
-                Some(source) => {
-                    if !text.is_empty() {
-                        pieces.push(Piece::Text(std::mem::take(&mut text).into()));
-                    }
-                    pieces.push(Piece::Value(source.clone()));
+            let source = paths.get(name).cloned();
+            if source.is_some() || overridable {
+                if !text.is_empty() {
+                    pieces.push(Piece::Text(std::mem::take(&mut text).into()));
                 }
-                // Nothing is mapped to it: it stays as it is.
-                None => text.push_str(&rest[at..=at + end]),
+                pieces.push(Piece::Value { name: name.into(), source });
+            } else {
+                text.push_str(&rest[at..=at + end]);
             }
             rest = &rest[at + end + 1..];
         }
@@ -127,20 +148,27 @@ impl UriTemplate {
         UriTemplate { fixed, pieces, query, guess, constant }
     }
 
-    /// Renders for one visit; `client_query` is appended as it was sent.
+    /// Renders for one visit; `client_query` is appended as it was sent, `overrides` go before mappings.
     ///
     /// # Errors
     /// When the result is no absolute URL.
-    pub fn call(&self, view: &View<'_>, client_query: &str) -> Result<Called, String> {
-        if let (Some(constant), true) = (&self.constant, client_query.is_empty()) {
+    pub fn call(&self, view: &View<'_>, client_query: &str, overrides: &UriOverrides<'_>) -> Result<Called, String> {
+        if let (Some(constant), true, None) = (&self.constant, client_query.is_empty(), overrides.query) {
             return Ok(Called { dynamic: None, path_and_query: constant.clone() });
         }
         let mut out = String::with_capacity(self.guess + client_query.len() + 32);
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => out.push_str(text),
-                Piece::Value(source) => {
-                    source.values(view, |value| out.extend(utf8_percent_encode(value, IN_PATH)));
+                Piece::Value { name, source } => {
+                    let mut put = |value: &str| out.extend(utf8_percent_encode(value, IN_PATH));
+                    match (Overrides::values(overrides.path, name).as_slice(), source) {
+                        ([], Some(source)) => source.values(view, put),
+                        ([], None) => {
+                            let _ = write!(out, "{{{name}}}");
+                        }
+                        (values, _) => put(&values.join(",")),
+                    }
                 }
             }
         }
@@ -155,13 +183,20 @@ impl UriTemplate {
             join(&mut out);
             out.push_str(client_query);
         }
+        let overridden = overrides.query.and_then(Json::as_object);
+        let mut put = |name: &str, value: &str| {
+            join(&mut out);
+            out.extend(utf8_percent_encode(name, IN_QUERY));
+            out.push('=');
+            out.extend(utf8_percent_encode(value, IN_QUERY));
+        };
         for (name, source) in &self.query {
-            source.values(view, |value| {
-                join(&mut out);
-                out.extend(utf8_percent_encode(name, IN_QUERY));
-                out.push('=');
-                out.extend(utf8_percent_encode(value, IN_QUERY));
-            });
+            if overridden.is_none_or(|map| !map.contains_key(&**name)) {
+                source.values(view, |value| put(name, value));
+            }
+        }
+        for name in overridden.into_iter().flat_map(serde_json::Map::keys) {
+            Overrides::values(overrides.query, name).iter().for_each(|value| put(name, value));
         }
         Ok(Called { dynamic, path_and_query: origin_form(out)? })
     }

@@ -1,10 +1,13 @@
 //! What can be deployed and will yet fail when it is called: at AWS a 500 at run time, here said beforehand.
 
+use super::ServingPlan;
 use super::flaw::Flaw;
+use super::gateway_response;
 use super::method::{Backend, MethodPlan};
-use super::{ServingPlan, template};
+use super::template::MockTemplate;
+use super::validation::Validation;
 use crate::catalog::Table;
-use crate::catalog::v1::{Integration, IntegrationType, Method, Resource, Stage};
+use crate::catalog::v1::{GatewayResponse, Integration, IntegrationType, Method, Resource, Stage};
 use crate::state::Tree;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,13 +32,18 @@ pub fn warnings(tree: &Tree, stage: &Stage, plan: Option<&ServingPlan>) -> Vec<F
         let planned = plan.and_then(|plan| {
             plan.methods.iter().find(|m| *m.resource_id == *resource.id && *m.verb == *row.http_method)
         });
+        for (media, flaw) in planned.map(MethodPlan::template_flaws).unwrap_or_default() {
+            say(format!("its template for {media} cannot be read: {flaw}: it is answered 500"));
+        }
+        for flaw in planned.and_then(|m| m.validation.as_ref()).into_iter().flat_map(Validation::flaws) {
+            say(format!("its model cannot validate: {flaw}: it is answered 500"));
+        }
         if let Some(what) = planned.and_then(unbuilt) {
             say(format!("{what} are not built yet: it is answered 501"));
         }
     }
-    for (kind, _) in tree.rows(Table::GatewayResponse, "") {
-        let what = "customised gateway responses are not built yet: the gateway's own answers";
-        found.push(Flaw::new(format!("gateway response {kind}"), what));
+    for (kind, row) in tree.list::<GatewayResponse>("").unwrap_or_default() {
+        gateway_response::doubts(&kind, &row, &mut |doubt| found.push(doubt));
     }
     if plan.is_some_and(|plan| plan.has_policy) {
         found.push(Flaw::new("API", "resource policies are not built yet: every call is answered 501"));
@@ -47,9 +55,6 @@ pub fn warnings(tree: &Tree, stage: &Stage, plan: Option<&ServingPlan>) -> Vec<F
 fn unbuilt(method: &MethodPlan) -> Option<String> {
     if let Some(kind) = &method.unbuilt_authorization {
         return Some(format!("{kind} authorizations"));
-    }
-    if method.unbuilt_validation {
-        return Some("request validations".to_owned());
     }
     match &method.backend {
         Backend::Unbuilt(what) if !what.is_empty() => Some(what.to_string()),
@@ -108,8 +113,7 @@ fn asks(resource: &Resource, integration: &Integration, stage: &Stage, say: &mut
     if matches!(integration.kind, IntegrationType::Mock) {
         for (media, text) in &integration.request_templates {
             let text = text.as_deref().unwrap_or_default();
-            let plain = matches!(template::Template::of(text), template::Template::Text(_));
-            if plain && template::mock_status(text).is_none() {
+            if matches!(MockTemplate::of(text), MockTemplate::Status(None)) {
                 say(format!("the request template of {media} names no statusCode: it is answered 500"));
             }
         }

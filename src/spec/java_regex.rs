@@ -3,6 +3,7 @@
 //! A pattern is rewritten into that engine's syntax. What would need backtracking (look-around, back references,
 //! possessive quantifiers) is refused with a clear error; `$` means the very end, also where the text ends in a newline.
 
+use super::object::Exceeded;
 use regex::{Regex, RegexBuilder};
 use std::sync::OnceLock;
 
@@ -28,11 +29,36 @@ pub enum RegexError {
     /// `$7` without a seventh group, or a lone backslash.
     #[error("the replacement {0:?} cannot be used with this regular expression")]
     Replacement(String),
+    /// Looking through the text is more than is allowed.
+    #[error(transparent)]
+    Exceeded(#[from] Exceeded),
+}
+
+/// What replacing or splitting may still use, and how much of it is left after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowed {
+    /// Bytes of the result.
+    pub bytes: usize,
+    /// Steps, of which [`JavaRegex::cost`] says how many one look through a text takes.
+    pub steps: usize,
+}
+
+impl Allowed {
+    /// Takes `steps` away.
+    fn step(&mut self, steps: usize) -> Result<(), Exceeded> {
+        self.steps = self.steps.checked_sub(steps).ok_or(Exceeded::Fuel)?;
+        Ok(())
+    }
 }
 
 /// Bytes that a compiled pattern may take.
 const MOST_BYTES: usize = 1 << 20;
 const MOST_LENGTH: usize = 8192;
+/// Patterns of so few letters have no more states than that, whatever they are.
+const SHORT: usize = 32;
+/// Bytes that a pattern may compile to, and what each 8 bytes of text cost then: every letter may keep all states busy.
+const SIZES: [(usize, usize); 5] =
+    [(4 << 10, 8), (16 << 10, 32), (64 << 10, 128), (256 << 10, 512), (MOST_BYTES, 2048)];
 
 /// A compiled pattern.
 #[derive(Debug)]
@@ -41,6 +67,10 @@ pub struct JavaRegex {
     /// The same for the whole text; compiled when first asked.
     whole: OnceLock<Option<Regex>>,
     rewritten: Box<str>,
+    /// Steps for 8 bytes of text.
+    weight: usize,
+    /// Whether one match may look at much more text than it takes.
+    looks_ahead: bool,
 }
 
 impl JavaRegex {
@@ -61,16 +91,55 @@ impl JavaRegex {
             rewritten.push_str(&format!("(?{kept})"));
         }
         let letters: Vec<char> = pattern.chars().collect();
-        let mut rewriter = Rewriter { letters: &letters, at: 0, dot_all: kept.contains('s'), out: &mut rewritten };
+        let mut rewriter = Rewriter {
+            letters: &letters,
+            at: 0,
+            dot_all: kept.contains('s'),
+            out: &mut rewritten,
+            groups: vec![false],
+            counts: false,
+            chooses: false,
+            looks_ahead: false,
+        };
         rewriter.run().map_err(|what| RegexError::Unsupported { pattern: pattern.to_owned(), what })?;
-        let find = build(&rewritten)
-            .map_err(|error| RegexError::Wrong { pattern: pattern.to_owned(), reason: last_line(&error) })?;
-        Ok(JavaRegex { find, whole: OnceLock::new(), rewritten: rewritten.into() })
+        let repeats = rewriter.groups.iter().any(|repeats| *repeats);
+        let looks_ahead = rewriter.looks_ahead || (rewriter.chooses && repeats);
+        let small = letters.len() <= SHORT && !rewriter.counts;
+        let sizes = if small { &[(MOST_BYTES, 1)][..] } else { &SIZES };
+        let mut built = sizes.iter().map(|(bytes, weight)| build(&rewritten, *bytes).map(|find| (find, *weight)));
+        let mut last = built.next();
+        while matches!(&last, Some(Err(regex::Error::CompiledTooBig(_))))
+            && let Some(next) = built.next()
+        {
+            last = Some(next);
+        }
+        match last {
+            Some(Ok((find, weight))) => {
+                Ok(JavaRegex { find, whole: OnceLock::new(), rewritten: rewritten.into(), weight, looks_ahead })
+            }
+            Some(Err(error)) => Err(RegexError::Wrong { pattern: pattern.to_owned(), reason: last_line(&error) }),
+            None => Err(RegexError::Wrong { pattern: pattern.to_owned(), reason: String::new() }),
+        }
+    }
+
+    /// Steps that one look through `bytes` of text takes at most.
+    pub fn cost(&self, bytes: usize) -> usize {
+        1 + (bytes / 8).saturating_mul(self.weight)
+    }
+
+    /// Bytes that the compiled pattern takes, roughly.
+    pub fn bytes(&self) -> usize {
+        SIZES.iter().find(|(_, weight)| *weight == self.weight).map_or(SIZES[0].0, |(bytes, _)| *bytes)
+    }
+
+    /// What a match that begins at `from` may cost beside the one look through the whole text.
+    fn ahead(&self, text: &str, from: usize) -> usize {
+        if self.looks_ahead { self.cost(text.len() - from) } else { 1 }
     }
 
     /// Whether the whole text matches.
     pub fn matches(&self, text: &str) -> bool {
-        let whole = self.whole.get_or_init(|| build(&format!(r"\A(?:{})\z", self.rewritten)).ok());
+        let whole = self.whole.get_or_init(|| build(&format!(r"\A(?:{})\z", self.rewritten), 2 * MOST_BYTES).ok());
         whole.as_ref().is_some_and(|whole| whole.is_match(text))
     }
 
@@ -80,13 +149,21 @@ impl JavaRegex {
     }
 
     /// Replaces matches, the first one or all, by a replacement with `$1`, `${name}` and backslashes.
-    pub fn replace(&self, text: &str, replacement: &str, all: bool, most: usize) -> Result<Option<String>, RegexError> {
+    pub fn replace(
+        &self,
+        text: &str,
+        replacement: &str,
+        all: bool,
+        allowed: &mut Allowed,
+    ) -> Result<String, RegexError> {
+        allowed.step(self.cost(text.len()))?;
         let wrong = || RegexError::Replacement(replacement.to_owned());
         let parts = self.replacement(replacement).ok_or_else(wrong)?;
         let mut out = String::with_capacity(text.len());
         let mut last = 0;
         for captures in self.find.captures_iter(text).take(if all { usize::MAX } else { 1 }) {
             let Some(found) = captures.get(0) else { break };
+            allowed.step(self.ahead(text, found.start()))?;
             out.push_str(&text[last..found.start()]);
             for part in &parts {
                 match part {
@@ -95,12 +172,12 @@ impl JavaRegex {
                 }
             }
             last = found.end();
-            if out.len() > most {
-                return Ok(None);
+            if out.len() > allowed.bytes {
+                return Err(Exceeded::Memory.into());
             }
         }
         out.push_str(&text[last..]);
-        Ok((out.len() <= most).then_some(out))
+        if out.len() > allowed.bytes { Err(Exceeded::Memory.into()) } else { Ok(out) }
     }
 
     fn replacement(&self, text: &str) -> Option<Vec<Part>> {
@@ -149,11 +226,13 @@ impl JavaRegex {
     }
 
     /// Java's `split`: at most `limit` parts if it is positive; empty parts at the end go if it is 0.
-    pub fn split<'t>(&self, text: &'t str, limit: i32) -> Vec<&'t str> {
+    pub fn split<'t>(&self, text: &'t str, limit: i32, allowed: &mut Allowed) -> Result<Vec<&'t str>, Exceeded> {
+        allowed.step(self.cost(text.len()))?;
         let most = usize::try_from(limit).unwrap_or(0);
         let mut parts = Vec::new();
         let mut last = 0;
         for found in self.find.find_iter(text) {
+            allowed.step(self.ahead(text, found.start()))?;
             if most > 0 && parts.len() + 1 == most {
                 break;
             }
@@ -165,9 +244,11 @@ impl JavaRegex {
             }
             parts.push(&text[last..found.start()]);
             last = found.end();
+            // A part becomes a string of its own.
+            allowed.bytes = allowed.bytes.checked_sub(64).ok_or(Exceeded::Memory)?;
         }
         if parts.is_empty() {
-            return vec![text];
+            return Ok(vec![text]);
         }
         parts.push(&text[last..]);
         if limit == 0 {
@@ -175,7 +256,7 @@ impl JavaRegex {
                 parts.pop();
             }
         }
-        parts
+        Ok(parts)
     }
 }
 
@@ -184,8 +265,8 @@ enum Part {
     Group(usize),
 }
 
-fn build(pattern: &str) -> Result<Regex, regex::Error> {
-    RegexBuilder::new(pattern).size_limit(MOST_BYTES).dfa_size_limit(MOST_BYTES).nest_limit(64).build()
+fn build(pattern: &str, bytes: usize) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(pattern).size_limit(bytes).dfa_size_limit(MOST_BYTES).nest_limit(64).build()
 }
 
 fn last_line(error: &regex::Error) -> String {
@@ -197,6 +278,12 @@ struct Rewriter<'r> {
     at: usize,
     dot_all: bool,
     out: &'r mut String,
+    /// Whether each group that is open repeats something, outermost first.
+    groups: Vec<bool>,
+    /// Whether something is repeated a number of times that is written out.
+    counts: bool,
+    chooses: bool,
+    looks_ahead: bool,
 }
 
 /// Classes by name, in ASCII as Java has them.
@@ -252,8 +339,26 @@ impl Rewriter<'_> {
                 }
                 _ if depth > 0 => self.out.push(letter),
                 '.' if !self.dot_all => self.out.push_str(r"[^\n\r\u{85}\u{2028}\u{2029}]"),
-                '(' if self.peek(0) == Some('?') => self.group()?,
+                '(' => {
+                    self.groups.push(false);
+                    match self.peek(0) {
+                        Some('?') => self.group()?,
+                        _ => self.out.push('('),
+                    }
+                }
+                ')' => {
+                    self.close();
+                    self.out.push(')');
+                }
+                '|' => {
+                    self.chooses = true;
+                    self.out.push('|');
+                }
                 '*' | '+' | '?' | '}' => {
+                    self.counts |= letter == '}';
+                    if let Some(repeats) = self.groups.last_mut() {
+                        *repeats |= letter != '?';
+                    }
                     self.out.push(letter);
                     if self.peek(0) == Some('+') {
                         return Err("possessive quantifiers");
@@ -267,6 +372,20 @@ impl Rewriter<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A group ends: what repeats, or may be missing, and holds something that repeats is tried far ahead in vain.
+    fn close(&mut self) {
+        if self.groups.len() < 2 {
+            return;
+        }
+        let repeats = self.groups.pop().unwrap_or(false);
+        if repeats {
+            self.looks_ahead |= matches!(self.peek(0), Some('*' | '+' | '?' | '{'));
+            if let Some(outer) = self.groups.last_mut() {
+                *outer = true;
+            }
+        }
     }
 
     /// After `(`, a question mark comes.
@@ -434,6 +553,7 @@ mod tests {
 
     #[test]
     fn replacing_and_splitting_follow_java() {
+        let allowed = |bytes| Allowed { bytes, steps: 10_000 };
         for (pattern, text, replacement, out) in [
             ("ba.", "foobar123bab", "foo", "foofoo123foo"),
             (r"(\w)(\d)", "a1b2", "$2$1", "1a2b"),
@@ -443,12 +563,16 @@ mod tests {
             ("", "ab", "-", "-a-b-"),
             (r"(?<n>\d+)", "a12", "<${n}>", "a<12>"),
         ] {
-            assert_eq!(regex(pattern).replace(text, replacement, true, 1000), Ok(Some(out.to_owned())), "{pattern}");
+            assert_eq!(
+                regex(pattern).replace(text, replacement, true, &mut allowed(1000)),
+                Ok(out.to_owned()),
+                "{pattern}"
+            );
         }
-        assert_eq!(regex("a").replace("aaa", "b", false, 1000), Ok(Some("baa".to_owned())));
-        assert_eq!(regex("a").replace("aaa", "bbbb", true, 5), Ok(None));
+        assert_eq!(regex("a").replace("aaa", "b", false, &mut allowed(1000)), Ok("baa".to_owned()));
+        assert_eq!(regex("a").replace("aaa", "bbbb", true, &mut allowed(5)), Err(Exceeded::Memory.into()));
         for wrong in ["$1", "$", "\\", "${x}", "$x"] {
-            assert!(regex("a").replace("a", wrong, true, 100).is_err(), "{wrong}");
+            assert!(regex("a").replace("a", wrong, true, &mut allowed(100)).is_err(), "{wrong}");
         }
         for (pattern, text, limit, parts) in [
             (",", "a,b,,c,,", 0, vec!["a", "b", "", "c"]),
@@ -460,7 +584,36 @@ mod tests {
             ("x", "", 0, vec![""]),
             (",", ",", 0, vec![]),
         ] {
-            assert_eq!(regex(pattern).split(text, limit), parts, "{pattern} {text} {limit}");
+            assert_eq!(regex(pattern).split(text, limit, &mut allowed(1000)), Ok(parts), "{pattern} {text} {limit}");
         }
+    }
+
+    #[test]
+    fn a_pattern_costs_what_its_states_may() {
+        for (pattern, weight) in [
+            ("\\s+", 1),
+            (r"\p{L}+", 1),
+            ("[ab]*a[ab]{20}", 8),
+            ("^[0-9a-f]{8}-[0-9a-f]{4}$", 8),
+            ("([ab]?){1000}", 2048),
+        ] {
+            assert!(regex(pattern).weight <= weight, "{pattern} {}", regex(pattern).weight);
+        }
+        assert!(regex("([ab]?){1000}").weight > 32);
+        for (pattern, looks_ahead) in [
+            (r"\s*,\s*", false),
+            ("a|b", false),
+            ("a+|b", true),
+            ("(a*b)?", true),
+            ("((a*)b)*", true),
+            ("(a*)b", false),
+        ] {
+            assert_eq!(regex(pattern).looks_ahead, looks_ahead, "{pattern}");
+        }
+        let long = "a".repeat(20_000);
+        let mut allowed = Allowed { bytes: 1 << 20, steps: 1_000_000 };
+        assert_eq!(regex(".*b|a").replace(&long, "x", true, &mut allowed), Err(Exceeded::Fuel.into()));
+        let mut allowed = Allowed { bytes: 1 << 20, steps: 1_000_000 };
+        assert_eq!(regex("(a*b)?").split(&long, 0, &mut allowed), Err(Exceeded::Fuel));
     }
 }

@@ -14,6 +14,7 @@ def run(c, _):
     method_responses(c, at)
     integrations(c, at)
     integration_responses(c, at)
+    trials(c, at)
     whole_and_deleted(c, at)
     ok(c.write("DeleteRestApi", restApiId=api), 202)
 
@@ -120,6 +121,23 @@ def integration_responses(c, at):
     refused(c.read("GetIntegrationResponse", **at, statusCode="500"), 404, GONE, "Invalid Response status code specified")
     refused(c.write("DeleteIntegrationResponse", **{**at, "httpMethod": "POST"}, statusCode="200"), 404, GONE,
             "Invalid Integration identifier specified")
+
+
+def trials(c, at):
+    ok(c.write("UpdateIntegrationResponse", **at, statusCode="200", patchOperations=[
+        replace("/selectionPattern", ""), replace("/responseTemplates/application~1json",
+                                                   '{"id": "$input.params(\'id\')", "of": "$stageVariables.of"}')]), 200)
+    tried = ok(c.third("TestInvokeMethod", **at, pathWithQueryString="/pets/7?id=seven", body="{}",
+                       headers={"X-One": "1"}, stageVariables={"of": "test"}), 200)
+    assert (tried["status"], tried["body"]) == (200, '{"id": "seven", "of": "test"}'), tried
+    assert tried["headers"] == {"Content-Type": "application/json"}, tried
+    assert tried["multiValueHeaders"] == {"Content-Type": ["application/json"]}, tried
+    assert isinstance(tried["latency"], int), tried
+    lines = tried["log"].split("\n")
+    assert lines[0].startswith("Execution log for request "), lines
+    assert lines[-2].endswith(" : Method completed with status: 200") and lines[-1] == "", lines
+    assert any(line.endswith(" : Method request query string: {id=seven}") for line in lines), lines
+    refused(c.read("TestInvokeMethod", **{**at, "httpMethod": "PATCH"}), 404, GONE, "Invalid Method identifier specified")
 
 
 def whole_and_deleted(c, at):

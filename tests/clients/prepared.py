@@ -239,6 +239,7 @@ CALLS = {
     "PutRestApi": lambda p: {"restApiId": p.api()[0], "body": FILE},
     "RejectDomainNameAccessAssociation": lambda p: {**p.fresh_access(), "domainNameArn": p.inside},
     "TagResource": lambda p: {"resourceArn": p.arn, "tags": {"a": "b"}},
+    "TestInvokeMethod": lambda p: {**p.at, "pathWithQueryString": "/base?a=b", "headers": {"X-One": "1"}},
     "UntagResource": lambda p: {"resourceArn": p.arn, "tagKeys": ["a"]},
     "UpdateAccount": lambda p: {"patchOperations": patch("/cloudwatchRoleArn", "arn:aws:iam::000000000000:role/logs")},
     "UpdateApiKey": lambda p: {"apiKey": p.key, "patchOperations": patch("/description", "d")},

@@ -12,9 +12,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use meridian::catalog::{AccountId, Region};
 use meridian::cluster::{Call, ClusterError, Done, Evaluate, Stamp, Wait};
 use meridian::control::{
-    Control, Evaluator, Fault, Quotas, Replica, Seal, Settings, UsageBook, UsageFacts, UsageQuestion, Visit,
+    Control, Evaluator, Fault, Quotas, Replica, Seal, Settings, TestBench, UsageBook, UsageFacts, UsageQuestion, Visit,
     door::Names,
 };
+use meridian::gateway::{Trial, Tried};
 use meridian::net::http::{Body, ConnInfo, ListenOptions, Listener, Serve, Workers};
 use meridian::state::{Op, World};
 use serde_json::Value;
@@ -120,6 +121,20 @@ impl UsageBook for Book {
     }
 }
 
+/// A gateway that answers every trial alike and remembers what it was asked.
+#[derive(Default)]
+pub(crate) struct Trials(pub(crate) Mutex<Vec<Trial>>);
+
+impl TestBench for Trials {
+    fn try_out(&self, trial: Trial) -> BoxFuture<'_, Result<Tried, Fault>> {
+        self.0.lock().unwrap().push(trial);
+        let headers = [("Content-Type", "a/b"), ("Set-Cookie", "one"), ("Set-Cookie", "two")];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        let tried = Tried { status: 299, headers, body: "made".into(), log: "a log\n".to_owned(), latency_ms: 7 };
+        Box::pin(async move { Ok(tried) })
+    }
+}
+
 /// An answer as a client sees it.
 #[derive(Debug)]
 pub(crate) struct Seen {
@@ -163,6 +178,7 @@ impl Seen {
 pub(crate) struct Bench {
     pub(crate) memory: Arc<Memory>,
     pub(crate) book: Arc<Book>,
+    pub(crate) trials: Arc<Trials>,
     pub(crate) control: Arc<Control>,
     /// When requests come, milliseconds since 1970.
     pub(crate) now_ms: Arc<AtomicI64>,
@@ -222,6 +238,7 @@ impl Bench {
             lagging: AtomicU32::new(0),
         });
         let book = Arc::new(Book::default());
+        let trials = Arc::new(Trials::default());
         let mut settings = Settings {
             dev: true,
             account: AccountId::from(ACCOUNT),
@@ -233,11 +250,11 @@ impl Bench {
             strict: false,
         };
         change(&mut settings);
-        let control = Arc::new(Control::new(memory.clone(), Arc::new(Reverse), book.clone(), settings));
+        let control = Arc::new(Control::new(memory.clone(), Arc::new(Reverse), book.clone(), trials.clone(), settings));
         let now_ms = Arc::new(AtomicI64::new(NOW_MS));
         let (address, served) = serve(control.clone(), now_ms.clone());
         let client = Mutex::new(Client::connect(address).expect("it listens"));
-        Bench { memory, book, control, now_ms, client, served }
+        Bench { memory, book, trials, control, now_ms, client, served }
     }
 
     /// Where it listens.

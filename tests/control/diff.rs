@@ -297,7 +297,8 @@ fn all_that_would_fail_when_it_is_called_is_a_warning_and_no_refusal() {
     let method = |integration: Value| json!({"responses": {"200": {"description": ""}, "201": {"description": ""}}, "x-amazon-apigateway-integration": integration});
     let patterns = json!({"4..": {"statusCode": "200"}, "(?<=x)y": {"statusCode": "201"}});
     faulty["x-amazon-apigateway-policy"] = json!({"Version": "2012-10-17", "Statement": []});
-    faulty["x-amazon-apigateway-gateway-responses"] = json!({"THROTTLED": {"statusCode": "420"}});
+    faulty["x-amazon-apigateway-gateway-responses"] =
+        json!({"THROTTLED": {"statusCode": "420"}, "REQUEST_TOO_LARGE": {}});
     faulty["paths"] = json!({
         "/{a}": {"get": method(http("http://${stageVariables.host}/{a}/{b}", patterns))},
         "/b": {"get": method(json!({"type": "mock", "requestTemplates": {"application/json": "{}"}}))},
@@ -330,7 +331,7 @@ fn all_that_would_fail_when_it_is_called_is_a_warning_and_no_refusal() {
             "GET /{z}: nothing is mapped to {b} of its URI",
             "GET /{z}: integration.request.path.a is mapped from the path parameter a, which the path does not have",
             "GET /{z}: selection patterns that only Java can read are not built yet: it is answered 501",
-            "gateway response THROTTLED: customised gateway responses are not built yet: the gateway's own answers",
+            "gateway response REQUEST_TOO_LARGE: it cannot be customised: the default is sent",
             "API: resource policies are not built yet: every call is answered 501",
         ]
     );

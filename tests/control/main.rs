@@ -32,6 +32,7 @@ mod skip;
 mod stage;
 mod strict;
 mod tags;
+mod test_invoke;
 mod usage;
 mod usage_plan;
 mod vpc_link;

@@ -1,12 +1,25 @@
-//! Hostile input at the control plane's doors, function by function: requests, patches, pages, frames and OpenAPI files.
+//! Hostile input: at the control plane's doors and the engines of templates function by function, at the gateway's sockets
+//! byte by byte.
 //!
 //! Each target is bolero's: a bounded number of random inputs in an ordinary run, twenty times as many with
 //! `MERIDIAN_TEST_ALL`, and as long as one likes under `cargo bolero test TARGET`. What fails prints
 //! `BOLERO_RANDOM_SEED=…`; set, it makes the same input again.
 
+#[expect(dead_code, reason = "the gateway's own tests use the rest")]
+#[path = "../gateway/backends.rs"]
+mod backends;
 mod doors;
+mod engines;
 mod openapi;
 mod patches;
+#[expect(dead_code, reason = "the gateway's own tests use the rest")]
+#[path = "../gateway/site.rs"]
+mod site;
+#[expect(dead_code, reason = "the gateway's own tests use the rest")]
+#[path = "../gateway/sockets.rs"]
+mod sockets;
+mod validators;
+mod visits;
 
 use std::time::{Duration, Instant};
 

@@ -2,9 +2,16 @@
 
 mod attacks;
 mod backends;
+mod gateway_responses;
 mod listener;
+mod mapping;
+mod payloads;
 mod pool;
 mod proxying;
 mod site;
 mod sockets;
+mod stage_logs;
+mod trial;
+mod trust;
+mod validate;
 mod walk;

@@ -219,6 +219,7 @@ pub(crate) struct Site {
     pub(crate) world: Arc<ArcSwap<World>>,
     pub(crate) metrics: GatewayMetrics,
     pub(crate) pool: Pool,
+    pub(crate) gateway: Gateway,
     _listener: Listener,
 }
 
@@ -245,13 +246,14 @@ impl Site {
             limits: GatewayLimits::default(),
             metrics: metrics.clone(),
             access_log: None,
+            logs: None,
         };
         more(&mut parts);
         let gateway = Gateway::new(parts);
         let workers = Workers::start("test", 1).expect("worker");
-        let listener = Listener::start(loopback(), ListenOptions::default(), workers, gateway);
+        let listener = Listener::start(loopback(), ListenOptions::default(), workers, gateway.clone());
         let listener = listener.await.expect("free port");
-        Site { addr: listener.local_addr(), world, metrics, pool, _listener: listener }
+        Site { addr: listener.local_addr(), world, metrics, pool, gateway, _listener: listener }
     }
 
     pub(crate) fn publish(&self, rows: &Rows) {

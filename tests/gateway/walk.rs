@@ -3,9 +3,7 @@
 use super::backends::Backend;
 use super::site::{API, REGION, Rows, Site, api_scope, mock, proxy, region_scope, request};
 use super::sockets::ask;
-use meridian::catalog::v1::{
-    ApiKey, MethodSetting, QuotaSettings, RequestValidator, RestApi, ThrottleSettings, UsagePlan,
-};
+use meridian::catalog::v1::{ApiKey, MethodSetting, QuotaSettings, RestApi, ThrottleSettings, UsagePlan};
 
 fn pets() -> Rows {
     Rows::new()
@@ -128,26 +126,14 @@ async fn a_mocks_response_may_have_headers_and_text() {
 
 #[tokio::test]
 async fn what_is_not_built_names_itself() {
-    let mut rows = Rows::new().method("/vtl", "GET", mock("#set($x = 1){\"statusCode\": 200}"));
+    let mut rows = Rows::new();
     rows.put_method("/iam", "GET", mock("{}"), |m| m.authorization_type = "AWS_IAM".into());
-    for (id, asks) in [("strict", true), ("idle", false)] {
-        let validator = RequestValidator { id: id.into(), validate_request_body: asks, ..RequestValidator::default() };
-        rows.change(|ops| {
-            ops.put(&api_scope(), id, &validator);
-        });
-    }
-    for (path, id) in [("/strict", "strict"), ("/idle", "idle"), ("/lost", "lost")] {
-        let good = mock(r#"{"statusCode": 200}"#);
-        rows.put_method(path, "GET", good, |m| m.request_validator_id = Some(id.into()));
-    }
+    rows.put_method("/link", "GET", proxy("http://h/"), |m| {
+        let integration = m.method_integration.as_mut().expect("one");
+        integration.connection_type = Some(meridian::catalog::v1::ConnectionType::VpcLink);
+    });
     let site = Site::new(&rows.deploy()).await;
-    assert_eq!(site.get("/idle").await.status, 200, "its validator asks for nothing");
-    for (path, what) in [
-        ("/vtl", "mapping templates in VTL"),
-        ("/iam", "AWS_IAM authorization"),
-        ("/strict", "request validation"),
-        ("/lost", "request validation"),
-    ] {
+    for (path, what) in [("/iam", "AWS_IAM authorization"), ("/link", "VPC link integrations")] {
         let answer = site.get(path).await;
         assert_eq!(answer.status, 501);
         assert_eq!(answer.text(), format!("{{\"message\":\"Meridian does not implement {what} yet\"}}"));

@@ -2,6 +2,7 @@
 
 #[path = "../nodes/mod.rs"]
 mod nodes;
+mod templates;
 
 use nodes::{Cluster, Launch, Node, START, http, wait_for};
 use serde_json::Value;

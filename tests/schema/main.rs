@@ -99,3 +99,31 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn schemas_and_instances_that_grow_out_of_hand_are_stopped() {
+    let patterns: serde_json::Map<String, Json> =
+        (0..20_000).map(|n| (format!("p{n}"), json!({"pattern": format!("[ab]{{{n}}}")}))).collect();
+    let refused = Schema::compile("M", &[("M", &json!({"properties": patterns}))]).expect_err("too many patterns");
+    assert_eq!(refused.message, "the patterns of this model are too large");
+    let members: serde_json::Map<String, Json> = (0..10_000).map(|n| (format!("m{n}"), json!({}))).collect();
+    let long = json!({"properties": {"x".repeat(300_000): {"properties": members}}});
+    assert!(Schema::compile("M", &[("M", &long)]).is_err());
+
+    let words: Vec<String> = (0..100).map(|n| format!("{n}{}", "w".repeat(150))).collect();
+    let schema = Schema::compile("M", &[("M", &json!({"items": {"enum": words}}))]).expect("a schema");
+    let invalid = schema.validate(&json!(vec![1; 500_000]), 100_000_000).expect_err("none of them");
+    let bytes: usize = invalid.messages.iter().map(String::len).sum();
+    assert!(bytes < 2 << 20, "{bytes} bytes of messages");
+    assert_eq!(invalid.messages.last().map(String::as_str), Some("and more"));
+
+    let rows: Vec<Vec<u32>> = (0..200).map(|n| (0..1000).map(|at| if at == 999 { n } else { 0 }).collect()).collect();
+    let schema = Schema::compile("M", &[("M", &json!({"items": {"enum": rows}}))]).expect("a schema");
+    let invalid = schema.validate(&json!(vec![vec![0; 1000]; 500]), FUEL);
+    assert_eq!(invalid, Ok(()));
+    let invalid = schema.validate(&json!(vec![vec![500; 1000]; 5000]), FUEL).expect_err("not in it");
+    assert!(!invalid.messages.is_empty());
+    let last: Vec<Vec<u32>> = vec![(0..1000).map(|at| if at == 999 { 500 } else { 0 }).collect(); 500];
+    let invalid = schema.validate(&json!(last), FUEL).expect_err("too much");
+    assert_eq!(invalid.messages, ["instance takes too long to validate"]);
+}

@@ -2,7 +2,7 @@
 
 use super::generate::Generator;
 use super::render;
-use meridian::spec::vtl::{Limits, Template};
+use meridian::spec::vtl::{Limits, Overrides, Sample, Template};
 use proptest::prelude::*;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -161,4 +161,86 @@ fn steps_that_look_small_are_charged_for_what_they_move() {
         let found = bounded(name, template);
         assert!(matches!(&found, Err(message) if message.contains("than")), "{name}: {found:?}");
     }
+}
+
+/// Renders over a body with the limits that a node has.
+fn over(name: &str, template: &str, body: String) -> Result<usize, String> {
+    let template = Template::parse(template).map_err(|error| error.message)?;
+    let begun = Instant::now();
+    let text = template.render(&Sample { body, ..Sample::default() }, &mut Overrides::default(), &Limits::default());
+    assert!(begun.elapsed() < Duration::from_secs(60), "{name} took {:?}", begun.elapsed());
+    text.map(|text| text.len()).map_err(|error| error.message)
+}
+
+const FUEL: &str = "it took more steps than are allowed";
+const MEMORY: &str = "it made more data than is allowed";
+
+#[test]
+fn large_bodies_cost_no_more_than_their_size() {
+    let members: Vec<String> = (0..200_000).map(|n| format!("\"k{n}\":{n}")).collect();
+    let map = format!("{{{}}}", members.join(","));
+    assert!(over("entries", "$input.path('$').entrySet()", map).is_ok_and(|length| length > 2_000_000));
+    let large = format!("{{\"a\":[],\"s\":\"{}\"}}", "x".repeat(10 << 20));
+    assert_eq!(over("10 MB", "$input.path('$.s').length()", large.clone()), Ok(8));
+    let loops = |body: &str| {
+        format!("#set($d = $input.path('$'))#foreach($i in [1..1000])#foreach($j in [1..1000]){body}#end#end")
+    };
+    let names = loops("#set($x = $context.get($d.s))#set($x = $d.get($d.s))");
+    assert_eq!(over("long names", &names, large.clone()), Err(FUEL.to_owned()));
+    assert_eq!(
+        over("long numbers", &loops("#set($x = $i.parseInt($d.s))"), large.clone()),
+        Err("\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\" is no such number".to_owned())
+    );
+    let joined = "#set($d = $input.path('$'))#foreach($i in [1..1000])#set($x = $d.a.add($d.s))#end$input.path('$.a.concat()').length()";
+    assert_eq!(over("concat", joined, large.clone()), Err(MEMORY.to_owned()));
+    let parts =
+        "#set($d = $input.path('$'))#set($form = $d.s.replace('x', '%9999s'))$d.s.format($form, $d.s.split(''))";
+    assert!(over("format", parts, large.replace("xxxxxxxxxx", "x")).is_err());
+    assert_eq!(over("split", "$input.path('$.s').split('').size()", large), Err(FUEL.to_owned()));
+}
+
+#[test]
+fn patterns_cost_what_they_may_take() {
+    let text = format!("{{\"s\":\"{}\"}}", "ab".repeat(100_000));
+    let s = "#set($s = $input.path('$.s'))";
+    for (name, template, body) in [
+        ("replaced with a look ahead", "$s.replaceAll('.*c|a', '').length()", &text),
+        ("split with a look ahead", "$s.split('(b[ab]*c)?').size()", &text),
+        ("many states", "$s.matches('([ab]?){1000}c')", &text),
+        (
+            "many patterns",
+            "#foreach($i in [1..1000])#set($x = $s.substring(0, 20).matches(\"(?i)(\\p{L}|$i){20}\"))#end",
+            &text,
+        ),
+        (
+            "many paths",
+            "#foreach($i in [1..1000])#foreach($j in [1..1000])#set($x = $input.path(\"$[?(@.s =~ /(\\p{L}|$i$j){20}/)]\"))#end#end",
+            &text,
+        ),
+    ] {
+        assert_eq!(over(name, &format!("{s}{template}"), body.clone()), Err(FUEL.to_owned()), "{name}");
+    }
+    assert_eq!(over("an ordinary pattern", &format!("{s}$s.replaceAll('a+', '').length()"), text), Ok(6));
+}
+
+#[test]
+fn overrides_that_hold_one_map_many_times_are_stopped() {
+    let doubled = "#set($m = {})#foreach($i in [1..60])#set($m = {'a': $m, 'b': $m})#end#set($context.requestOverride.header = $m)";
+    assert_eq!(bounded("doubled overrides", doubled.to_owned()), Err(FUEL.to_owned()));
+}
+
+#[test]
+fn long_chains_of_operators_are_refused_when_the_template_is_parsed() {
+    for (name, first, more, end) in [
+        ("sums", "#set($x = 1", " + 1", ")"),
+        ("strings", "#set($x = $s", " + 'a'", ")"),
+        ("conditions", "#if($s", " && $s", ")#end"),
+        ("sums in parentheses", "#set($x = ((((1", " + 1", ")))))"),
+    ] {
+        let message = bounded(name, format!("{first}{}{end}", more.repeat(40_000))).expect_err(name);
+        assert!(message.starts_with("more than 256 operators"), "{name}: {message}");
+        assert!(bounded(name, format!("{first}{}{end}", more.repeat(100))).is_ok(), "{name}");
+    }
+    let deep = format!("#set($x = {}1{})", "(".repeat(90), " + 1)".repeat(90));
+    assert!(bounded("sums in parentheses", deep).is_ok());
 }

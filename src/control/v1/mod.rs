@@ -27,6 +27,7 @@ pub mod resource;
 pub mod rest_api;
 pub mod stage;
 pub mod tags;
+pub mod test_invoke;
 pub mod usage;
 pub mod usage_plan;
 pub mod usage_plan_key;
@@ -59,6 +60,7 @@ pub const NOUNS: &[&[Verb]] = &[
     rest_api::OPERATIONS,
     stage::OPERATIONS,
     tags::OPERATIONS,
+    test_invoke::OPERATIONS,
     usage::OPERATIONS,
     usage_plan::OPERATIONS,
     usage_plan_key::OPERATIONS,

@@ -3,10 +3,12 @@
 //! The proxy path moves hyper's own body (`Incoming`) to the backend and our client's back; an answer that came whole with
 //! its head is plain bytes.
 
+use super::coding::{CodedBody, Coding};
 use super::raw::RawBody;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +26,9 @@ pub enum BodyError {
         /// The limit in bytes.
         limit: u64,
     },
+    /// It is not coded as it says.
+    #[error("the body is not coded as it says: {0}")]
+    Coding(String),
     /// Another node stopped before the end, or the time was over.
     #[error("the body was cut off: {0}")]
     Cut(String),
@@ -45,6 +50,10 @@ pub enum Body {
     Peer(PeerBody),
     /// Any of the above with a limit on what may still come.
     Capped(CappedBody),
+    /// Any of the above on its way through a coder.
+    Coded(Box<CodedBody>),
+    /// A body whose first frames somebody has read already.
+    Begun(Box<BegunBody>),
 }
 
 impl Body {
@@ -74,6 +83,30 @@ impl Body {
     /// `capped`, unless the length is known: whoever knows it has looked at it already.
     pub fn capped_unless_known(self, limit: u64) -> Body {
         if self.known_len().is_some() { self } else { self.capped(limit) }
+    }
+
+    /// The same body behind what was read of it already.
+    #[must_use]
+    pub fn after(self, frames: Vec<Result<Frame<Bytes>, BodyError>>) -> Body {
+        Body::Begun(Box::new(BegunBody { frames: frames.into(), rest: self }))
+    }
+
+    /// The same body compressed.
+    #[must_use]
+    pub fn encoded(self, coding: Coding) -> Body {
+        CodedBody::encoded(self, coding)
+    }
+
+    /// The same body decompressed; what comes out has no limit of its own.
+    #[must_use]
+    pub fn decoded(self, coding: Coding) -> Body {
+        CodedBody::decoded(self, coding)
+    }
+
+    /// The same body read as UTF-8: what is none becomes U+FFFD.
+    #[must_use]
+    pub fn as_text(self) -> Body {
+        CodedBody::as_text(self)
     }
 
     /// The length in bytes when it is known before reading.
@@ -162,6 +195,8 @@ impl http_body::Body for Body {
             Body::Backend(backend) => backend.poll(cx).map(|polled| polled.map(|data| data.map(Frame::data))),
             Body::Peer(peer) => peer.0.as_mut().poll_frame(cx),
             Body::Capped(capped) => capped.poll(cx),
+            Body::Coded(coded) => coded.poll(cx),
+            Body::Begun(begun) => begun.poll(cx),
         }
     }
 
@@ -173,6 +208,8 @@ impl http_body::Body for Body {
             Body::Backend(backend) => backend.is_end(),
             Body::Peer(peer) => peer.0.is_end_stream(),
             Body::Capped(capped) => capped.body.is_end_stream(),
+            Body::Coded(coded) => coded.is_end_stream(),
+            Body::Begun(begun) => begun.frames.is_empty() && begun.rest.is_end_stream(),
         }
     }
 
@@ -184,6 +221,7 @@ impl http_body::Body for Body {
             Body::Backend(backend) => backend.size_hint(),
             Body::Peer(peer) => peer.0.size_hint(),
             Body::Capped(capped) => capped.body.size_hint(),
+            Body::Coded(_) | Body::Begun(_) => SizeHint::default(),
         }
     }
 }
@@ -249,6 +287,22 @@ where
 
     fn size_hint(&self) -> SizeHint {
         self.0.size_hint()
+    }
+}
+
+/// A body whose first frames were read.
+#[derive(Debug)]
+pub struct BegunBody {
+    frames: VecDeque<Result<Frame<Bytes>, BodyError>>,
+    rest: Body,
+}
+
+impl BegunBody {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.frames.pop_front() {
+            Some(frame) => Poll::Ready(Some(frame)),
+            None => http_body::Body::poll_frame(Pin::new(&mut self.rest), cx),
+        }
     }
 }
 

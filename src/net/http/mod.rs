@@ -9,6 +9,7 @@
 //! ```
 
 pub mod body;
+pub mod coding;
 pub mod conn;
 pub mod egress;
 mod gate;
@@ -24,6 +25,7 @@ pub mod upstream;
 pub mod worker;
 
 pub use body::{Body, BodyError};
+pub use coding::Coding;
 pub use conn::{ConnInfo, HttpLimits, Serve, TlsInfo};
 pub use egress::{Egress, EgressError, EgressPolicy};
 pub use listen::{ListenOptions, Listener};

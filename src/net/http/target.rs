@@ -146,8 +146,13 @@ impl Target {
     }
 
     /// How it is spoken to.
-    pub fn scheme(&self) -> Scheme {
+    pub(super) fn way(&self) -> Scheme {
         self.0.scheme
+    }
+
+    /// `http` or `https`.
+    pub fn scheme(&self) -> &'static str {
+        if self.0.scheme == Scheme::Http { "http" } else { "https" }
     }
 
     /// `base`, showing the identity that there may be. Always asked with the same pool's configuration of the scheme.

@@ -201,7 +201,7 @@ impl Pool {
         let (host, port) = (target.host(), target.port());
         let socket = self.inner.egress.connect(host, port, limit).await?;
         self.inner.opened.fetch_add(1, Ordering::Relaxed);
-        let config = match target.scheme() {
+        let config = match target.way() {
             Scheme::Http => return Ok(Io::Plain(socket)),
             Scheme::Https => target.tls(&self.inner.verified),
             Scheme::HttpsUnverified => target.tls(&self.inner.unverified),

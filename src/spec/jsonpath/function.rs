@@ -2,7 +2,7 @@
 
 use super::evaluate::{Fail, Walk, Walked, tokens_value};
 use super::{Parameter, Token};
-use crate::spec::object::{Heap, ListKind, Value};
+use crate::spec::object::{Exceeded, Heap, ListKind, Value};
 
 /// A function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +138,9 @@ fn concat<'a>(parameters: &[Parameter], walk: &mut Walk<'_, 'a>, model: Value<'a
         for item in walk.heap.items(id) {
             if let Value::Str(text) = item {
                 out.push_str(walk.heap.str(*text));
+                if out.len() > most {
+                    return Err(Exceeded::Memory.into());
+                }
             }
         }
     }

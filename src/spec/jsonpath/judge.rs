@@ -227,7 +227,7 @@ fn matches_pattern<'a>(heap: &mut Heap<'a>, left: &Operand<'_, 'a>, right: &Oper
         if matches!(input, Value::Str(_) | Value::Bool(_)) || Heap::is_number(input) {
             heap.print(input, &mut text, heap.memory_left(), &|_, _| {})?;
         }
-        heap.charge(1 + text.len() / 16)?;
+        heap.charge(pattern.cost(text.len()))?;
         if pattern.matches(&text) {
             return Ok(true);
         }

@@ -180,6 +180,11 @@ impl<'a> Heap<'a> {
         self.charge(1 + bytes / 64)
     }
 
+    /// Steps that may still be taken.
+    pub fn fuel_left(&self) -> usize {
+        usize::try_from(self.fuel).unwrap_or(usize::MAX)
+    }
+
     /// Bytes that may still be made.
     pub fn memory_left(&self) -> usize {
         self.memory
@@ -293,6 +298,7 @@ impl<'a> Heap<'a> {
     /// Where a key stands in a map.
     pub fn find(&mut self, id: MapId, key: Value<'a>) -> Result<Option<usize>, Exceeded> {
         if let Value::Str(text) = key {
+            self.charge(self.str(text).len() / 256)?;
             return Ok(self.maps[id.0 as usize].find(self.str(text), &self.texts));
         }
         let count = self.maps[id.0 as usize].entries().len();

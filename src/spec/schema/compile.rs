@@ -9,6 +9,10 @@ use std::collections::HashMap;
 /// Schemas that one model may lead to, and how deep they may lie in one another.
 const MOST_NODES: usize = 20_000;
 const MOST_DEPTH: usize = 64;
+/// Bytes of a pointer to a schema: each schema below a long name would carry it.
+const MOST_POINTER: usize = 8192;
+/// Bytes that all patterns of a model may compile to.
+const MOST_PATTERNS: usize = 16 << 20;
 
 type Compiled<T> = Result<T, SchemaError>;
 
@@ -30,14 +34,18 @@ impl Place {
 struct Compiler<'m> {
     models: Models<'m>,
     nodes: Vec<Node>,
-    known: HashMap<(usize, String), NodeId>,
+    /// Nodes by where their schema lies in memory.
+    known: HashMap<*const Json, NodeId>,
     /// Schemas that name themselves by `id`.
     ids: HashMap<String, Place>,
     depth: usize,
+    /// Bytes that the patterns so far take.
+    patterns: usize,
 }
 
 pub(super) fn schema(name: &str, models: Models<'_>) -> Compiled<Schema> {
-    let mut compiler = Compiler { models, nodes: Vec::new(), known: HashMap::new(), ids: HashMap::new(), depth: 0 };
+    let mut compiler =
+        Compiler { models, nodes: Vec::new(), known: HashMap::new(), ids: HashMap::new(), depth: 0, patterns: 0 };
     for (model, (_, schema)) in models.iter().enumerate() {
         compiler.collect_ids(schema, Place { model, pointer: String::new(), base: String::new() }, 0);
     }
@@ -77,7 +85,7 @@ impl<'m> Compiler<'m> {
     }
 
     fn collect_ids(&mut self, schema: &Json, mut place: Place, depth: usize) {
-        if depth > MOST_DEPTH {
+        if depth > MOST_DEPTH || place.pointer.len() + place.base.len() > MOST_POINTER {
             return;
         }
         match schema {
@@ -126,13 +134,16 @@ impl<'m> Compiler<'m> {
     }
 
     fn node(&mut self, schema: &Json, mut place: Place) -> Compiled<NodeId> {
-        let key = (place.model, place.pointer.clone());
+        let key = std::ptr::from_ref(schema);
         if let Some(id) = self.known.get(&key) {
             return Ok(*id);
         }
         let Json::Object(map) = schema else { return self.wrong(&place, "a schema is a JSON object") };
         if self.nodes.len() >= MOST_NODES {
             return self.wrong(&place, format!("more than {MOST_NODES} schemas"));
+        }
+        if place.pointer.len() + place.base.len() > MOST_POINTER {
+            return self.wrong(&place, format!("the names above it have more than {MOST_POINTER} bytes"));
         }
         if self.depth >= MOST_DEPTH {
             return self.wrong(&place, format!("schemas lie more than {MOST_DEPTH} deep in one another"));
@@ -262,8 +273,13 @@ impl<'m> Compiler<'m> {
         }
     }
 
-    fn regex(&self, pattern: &str, place: &Place) -> Compiled<JavaRegex> {
-        JavaRegex::compile(pattern).or_else(|error| self.wrong(place, error.to_string()))
+    fn regex(&mut self, pattern: &str, place: &Place) -> Compiled<JavaRegex> {
+        let regex = JavaRegex::compile(pattern).or_else(|error| self.wrong(place, error.to_string()))?;
+        self.patterns += regex.bytes();
+        if self.patterns > MOST_PATTERNS {
+            return self.wrong(place, "the patterns of this model are too large");
+        }
+        Ok(regex)
     }
 
     /// Keywords with schemas in them.

@@ -111,4 +111,5 @@ pub(super) fn not_one(matched: usize, of: usize) -> String {
 
 pub(super) const MATCHED_NOT: &str = "instance matched a schema which it should not have";
 pub(super) const DUPLICATES: &str = "array must not contain duplicate elements";
+pub(super) const MORE: &str = "and more";
 pub(super) const TOO_MUCH: &str = "instance takes too long to validate";

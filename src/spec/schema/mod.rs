@@ -42,6 +42,13 @@ pub struct Invalid {
     pub messages: Vec<String>,
 }
 
+impl Invalid {
+    /// Whether more fuel might have come to another verdict.
+    pub fn is_out_of_fuel(&self) -> bool {
+        self.messages.iter().any(|message| message == message::TOO_MUCH)
+    }
+}
+
 impl std::fmt::Display for Invalid {
     /// As `$context.error.validationErrorString` shows it.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -20,14 +20,45 @@ struct Validator<'v> {
 /// The work became too much.
 struct TooMuch;
 
+/// Bytes of messages that are kept; after these, one says that there are more.
+const MOST_SAID: usize = 1 << 20;
+
+/// What is wrong with an instance so far.
+struct Said {
+    count: usize,
+    /// `None` where only the count is asked for.
+    texts: Option<Vec<String>>,
+    bytes: usize,
+}
+
+impl Said {
+    fn new(kept: bool) -> Said {
+        Said { count: 0, texts: kept.then(Vec::new), bytes: 0 }
+    }
+
+    fn push(&mut self, text: impl FnOnce() -> String) {
+        self.count += 1;
+        let Some(texts) = &mut self.texts else { return };
+        if self.bytes > MOST_SAID {
+            return;
+        }
+        let text = text();
+        self.bytes += text.len();
+        texts.push(text);
+        if self.bytes > MOST_SAID {
+            texts.push(say::MORE.to_owned());
+        }
+    }
+}
+
 type Judged<T> = Result<T, TooMuch>;
 
 pub(super) fn instance(schema: &Schema, instance: &Json, fuel: u64) -> Result<(), Invalid> {
     let mut validator = Validator { schema, fuel, depth: 0 };
-    let mut messages = Vec::new();
-    match validator.check(schema.root, instance, &mut messages) {
-        Ok(()) if messages.is_empty() => Ok(()),
-        Ok(()) => Err(Invalid { messages }),
+    let mut said = Said::new(true);
+    match validator.check(schema.root, instance, &mut said) {
+        Ok(()) if said.count == 0 => Ok(()),
+        Ok(()) => Err(Invalid { messages: said.texts.unwrap_or_default() }),
         Err(TooMuch) => Err(Invalid { messages: vec![say::TOO_MUCH.to_owned()] }),
     }
 }
@@ -39,9 +70,9 @@ impl Validator<'_> {
     }
 
     fn matches(&mut self, node: NodeId, instance: &Json) -> Judged<bool> {
-        let mut messages = Vec::new();
-        self.check(node, instance, &mut messages)?;
-        Ok(messages.is_empty())
+        let mut said = Said::new(false);
+        self.check(node, instance, &mut said)?;
+        Ok(said.count == 0)
     }
 
     fn count(&mut self, nodes: &[NodeId], instance: &Json) -> Judged<usize> {
@@ -52,7 +83,7 @@ impl Validator<'_> {
         Ok(count)
     }
 
-    fn check(&mut self, node: NodeId, instance: &Json, messages: &mut Vec<String>) -> Judged<()> {
+    fn check(&mut self, node: NodeId, instance: &Json, said: &mut Said) -> Judged<()> {
         self.charge(1)?;
         if self.depth >= MOST_DEPTH {
             return Err(TooMuch);
@@ -61,12 +92,12 @@ impl Validator<'_> {
         let schema = self.schema;
         let node = &schema.nodes[node];
         match node.reference {
-            Some(reference) => self.check(reference, instance, messages)?,
+            Some(reference) => self.check(reference, instance, said)?,
             None => {
-                let before = messages.len();
-                self.own(node, instance, messages)?;
-                if messages.len() == before {
-                    self.children(node, instance, messages)?;
+                let before = said.count;
+                self.own(node, instance, said)?;
+                if said.count == before {
+                    self.children(node, instance, said)?;
                 }
             }
         }
@@ -75,61 +106,100 @@ impl Validator<'_> {
     }
 
     /// Keywords about the value itself.
-    fn own(&mut self, node: &Node, instance: &Json, messages: &mut Vec<String>) -> Judged<()> {
+    fn own(&mut self, node: &Node, instance: &Json, said: &mut Said) -> Judged<()> {
         let found = type_of(instance);
         if let Some(types) = node.types
             && types & found == 0
         {
-            messages.push(say::wrong_type(found, types));
+            said.push(|| say::wrong_type(found, types));
         }
         if let Some(values) = &node.enumeration {
-            self.charge(values.len())?;
-            if !values.iter().any(|value| equal(value, instance)) {
-                messages.push(say::not_in_enum(instance, values));
+            let mut found = false;
+            for value in values {
+                found = found || self.equal(value, instance)?;
+            }
+            if !found {
+                said.push(|| say::not_in_enum(instance, values));
             }
         }
         match instance {
-            Json::Number(number) => numeric(node, number, messages),
-            Json::String(text) => self.textual(node, text, messages)?,
-            Json::Array(items) => self.array(node, items, messages)?,
-            Json::Object(map) => self.object(node, instance, map, messages)?,
+            Json::Number(number) => numeric(node, number, said),
+            Json::String(text) => self.textual(node, text, said)?,
+            Json::Array(items) => self.array(node, items, said)?,
+            Json::Object(map) => self.object(node, instance, map, said)?,
             _ => {}
         }
-        self.combined(node, instance, messages)
+        self.combined(node, instance, said)
     }
 
-    fn textual(&mut self, node: &Node, text: &str, messages: &mut Vec<String>) -> Judged<()> {
+    /// Equal as JSON values: `1` and `1.0` are.
+    fn equal(&mut self, left: &Json, right: &Json) -> Judged<bool> {
+        self.charge(1)?;
+        Ok(match (left, right) {
+            (Json::Number(left), Json::Number(right)) => compare(left, right) == Ordering::Equal,
+            (Json::String(left), Json::String(right)) => {
+                self.charge(left.len().min(right.len()) / 256)?;
+                left == right
+            }
+            (Json::Array(left), Json::Array(right)) => {
+                if left.len() != right.len() {
+                    return Ok(false);
+                }
+                for (left, right) in left.iter().zip(right) {
+                    if !self.equal(left, right)? {
+                        return Ok(false);
+                    }
+                }
+                true
+            }
+            (Json::Object(left), Json::Object(right)) => {
+                if left.len() != right.len() {
+                    return Ok(false);
+                }
+                for (name, value) in left {
+                    match right.get(name) {
+                        Some(other) if self.equal(value, other)? => {}
+                        _ => return Ok(false),
+                    }
+                }
+                true
+            }
+            (left, right) => left == right,
+        })
+    }
+
+    fn textual(&mut self, node: &Node, text: &str, said: &mut Said) -> Judged<()> {
         if node.min_length.is_some() || node.max_length.is_some() {
             self.charge(text.len() / 64)?;
             let length = text.chars().count() as u64;
             if let Some(minimum) = node.min_length.filter(|minimum| length < *minimum) {
-                messages.push(say::too_short(text, length, minimum));
+                said.push(|| say::too_short(text, length, minimum));
             }
             if let Some(maximum) = node.max_length.filter(|maximum| length > *maximum) {
-                messages.push(say::too_long(text, length, maximum));
+                said.push(|| say::too_long(text, length, maximum));
             }
         }
         if let Some((pattern, regex)) = &node.pattern {
-            self.charge(text.len() / 8)?;
+            self.charge(regex.cost(text.len()))?;
             if !regex.finds(text) {
-                messages.push(say::no_match(text, pattern));
+                said.push(|| say::no_match(text, pattern));
             }
         }
         Ok(())
     }
 
-    fn array(&mut self, node: &Node, items: &[Json], messages: &mut Vec<String>) -> Judged<()> {
+    fn array(&mut self, node: &Node, items: &[Json], said: &mut Said) -> Judged<()> {
         let count = items.len() as u64;
         if let Some(minimum) = node.min_items.filter(|minimum| count < *minimum) {
-            messages.push(say::few_items(count, minimum));
+            said.push(|| say::few_items(count, minimum));
         }
         if let Some(maximum) = node.max_items.filter(|maximum| count > *maximum) {
-            messages.push(say::many_items(count, maximum));
+            said.push(|| say::many_items(count, maximum));
         }
         if let (Items::Each(schemas), Additional::None) = (&node.items, node.additional_items)
             && items.len() > schemas.len()
         {
-            messages.push(say::many_items(count, schemas.len() as u64));
+            said.push(|| say::many_items(count, schemas.len() as u64));
         }
         if node.unique_items {
             let mut seen = HashSet::new();
@@ -137,7 +207,7 @@ impl Validator<'_> {
                 let text = canonical(item);
                 self.charge(1 + text.len() / 32)?;
                 if !seen.insert(text) {
-                    messages.push(say::DUPLICATES.to_owned());
+                    said.push(|| say::DUPLICATES.to_owned());
                     break;
                 }
             }
@@ -145,19 +215,13 @@ impl Validator<'_> {
         Ok(())
     }
 
-    fn object(
-        &mut self,
-        node: &Node,
-        instance: &Json,
-        map: &Map<String, Json>,
-        messages: &mut Vec<String>,
-    ) -> Judged<()> {
+    fn object(&mut self, node: &Node, instance: &Json, map: &Map<String, Json>, said: &mut Said) -> Judged<()> {
         let count = map.len() as u64;
         if let Some(minimum) = node.min_properties.filter(|minimum| count < *minimum) {
-            messages.push(say::few_properties(count, minimum));
+            said.push(|| say::few_properties(count, minimum));
         }
         if let Some(maximum) = node.max_properties.filter(|maximum| count > *maximum) {
-            messages.push(say::many_properties(count, maximum));
+            said.push(|| say::many_properties(count, maximum));
         }
         self.charge(node.required.len() / 8)?;
         let absent = |names: &'_ [String]| -> Vec<String> {
@@ -165,12 +229,15 @@ impl Validator<'_> {
         };
         let missing = absent(&node.required);
         if !missing.is_empty() {
-            messages.push(say::missing(&missing.iter().map(String::as_str).collect::<Vec<_>>()));
+            said.push(|| say::missing(&missing.iter().map(String::as_str).collect::<Vec<_>>()));
         }
         if matches!(node.additional_properties, Additional::None) {
             let mut unwanted = Vec::new();
             for name in map.keys() {
-                self.charge(1 + node.pattern_properties.len() * (1 + name.len() / 8))?;
+                self.charge(1)?;
+                for (regex, _) in &node.pattern_properties {
+                    self.charge(regex.cost(name.len()))?;
+                }
                 let known = node.properties.contains_key(name)
                     || node.pattern_properties.iter().any(|(regex, _)| regex.finds(name));
                 if !known {
@@ -179,7 +246,7 @@ impl Validator<'_> {
             }
             if !unwanted.is_empty() {
                 unwanted.sort_unstable();
-                messages.push(say::unwanted(&unwanted));
+                said.push(|| say::unwanted(&unwanted));
             }
         }
         for (name, dependency) in node.dependencies.iter().filter(|(name, _)| map.contains_key(name)) {
@@ -188,41 +255,41 @@ impl Validator<'_> {
                     let missing = absent(required);
                     if !missing.is_empty() {
                         let missing: Vec<&str> = missing.iter().map(String::as_str).collect();
-                        messages.push(say::missing_dependencies(name, required, &missing));
+                        said.push(|| say::missing_dependencies(name, required, &missing));
                     }
                 }
-                Dependency::Schema(schema) => self.check(*schema, instance, messages)?,
+                Dependency::Schema(schema) => self.check(*schema, instance, said)?,
             }
         }
         Ok(())
     }
 
-    fn combined(&mut self, node: &Node, instance: &Json, messages: &mut Vec<String>) -> Judged<()> {
+    fn combined(&mut self, node: &Node, instance: &Json, said: &mut Said) -> Judged<()> {
         if !node.all_of.is_empty() {
             let matched = self.count(&node.all_of, instance)?;
             if matched < node.all_of.len() {
-                messages.push(say::not_all(matched, node.all_of.len()));
+                said.push(|| say::not_all(matched, node.all_of.len()));
             }
         }
         if !node.any_of.is_empty() && self.count(&node.any_of, instance)? == 0 {
-            messages.push(say::not_any(node.any_of.len()));
+            said.push(|| say::not_any(node.any_of.len()));
         }
         if !node.one_of.is_empty() {
             let matched = self.count(&node.one_of, instance)?;
             if matched != 1 {
-                messages.push(say::not_one(matched, node.one_of.len()));
+                said.push(|| say::not_one(matched, node.one_of.len()));
             }
         }
         if let Some(not) = node.not
             && self.matches(not, instance)?
         {
-            messages.push(say::MATCHED_NOT.to_owned());
+            said.push(|| say::MATCHED_NOT.to_owned());
         }
         Ok(())
     }
 
     /// What lies in an array or an object.
-    fn children(&mut self, node: &Node, instance: &Json, messages: &mut Vec<String>) -> Judged<()> {
+    fn children(&mut self, node: &Node, instance: &Json, said: &mut Said) -> Judged<()> {
         match instance {
             Json::Array(items) => {
                 for (at, item) in items.iter().enumerate() {
@@ -235,7 +302,7 @@ impl Validator<'_> {
                         }),
                     };
                     if let Some(schema) = schema {
-                        self.check(schema, item, messages)?;
+                        self.check(schema, item, said)?;
                     }
                 }
             }
@@ -244,17 +311,17 @@ impl Validator<'_> {
                     let mut known = false;
                     if let Some(schema) = node.properties.get(name) {
                         known = true;
-                        self.check(*schema, value, messages)?;
+                        self.check(*schema, value, said)?;
                     }
                     for (regex, schema) in &node.pattern_properties {
-                        self.charge(1 + name.len() / 8)?;
+                        self.charge(regex.cost(name.len()))?;
                         if regex.finds(name) {
                             known = true;
-                            self.check(*schema, value, messages)?;
+                            self.check(*schema, value, said)?;
                         }
                     }
                     if let (false, Additional::Schema(schema)) = (known, node.additional_properties) {
-                        self.check(schema, value, messages)?;
+                        self.check(schema, value, said)?;
                     }
                 }
             }
@@ -264,23 +331,23 @@ impl Validator<'_> {
     }
 }
 
-fn numeric(node: &Node, number: &Number, messages: &mut Vec<String>) {
+fn numeric(node: &Node, number: &Number, said: &mut Said) {
     if let Some((minimum, exclusive)) = &node.minimum {
         let order = compare(number, minimum);
         if order == Ordering::Less || (*exclusive && order == Ordering::Equal) {
-            messages.push(say::too_low(number, minimum, *exclusive));
+            said.push(|| say::too_low(number, minimum, *exclusive));
         }
     }
     if let Some((maximum, exclusive)) = &node.maximum {
         let order = compare(number, maximum);
         if order == Ordering::Greater || (*exclusive && order == Ordering::Equal) {
-            messages.push(say::too_high(number, maximum, *exclusive));
+            said.push(|| say::too_high(number, maximum, *exclusive));
         }
     }
     if let Some(divisor) = &node.multiple_of
         && !is_multiple(number, divisor)
     {
-        messages.push(say::not_multiple(number, divisor));
+        said.push(|| say::not_multiple(number, divisor));
     }
 }
 
@@ -307,21 +374,6 @@ fn is_multiple(number: &Number, divisor: &Number) -> bool {
             let quotient = float(number) / float(divisor);
             quotient.is_finite() && (quotient - quotient.round()).abs() <= 1e-9 * quotient.abs().max(1.0)
         }
-    }
-}
-
-/// Equal as JSON values: `1` and `1.0` are.
-fn equal(left: &Json, right: &Json) -> bool {
-    match (left, right) {
-        (Json::Number(left), Json::Number(right)) => compare(left, right) == Ordering::Equal,
-        (Json::Array(left), Json::Array(right)) => {
-            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| equal(left, right))
-        }
-        (Json::Object(left), Json::Object(right)) => {
-            left.len() == right.len()
-                && left.iter().all(|(name, value)| right.get(name).is_some_and(|other| equal(value, other)))
-        }
-        (left, right) => left == right,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::method::Method;
 use super::node::{Invocation, Place};
-use super::run::{At, Ran, Run, fail, kind};
+use super::run::{At, Entry, Ran, Run, fail, kind};
 use crate::spec::object::{Foreign, Heap, ListKind, MapId, Text, Value};
 
 impl<'a> Run<'a> {
@@ -47,10 +47,7 @@ impl<'a> Run<'a> {
             kind::INPUT => self.input_method(invocation, arguments),
             kind::HELPERS => self.helper(invocation.method, arguments, place),
             kind::CONTEXT | kind::STAGE_VARIABLES => match (invocation.method, arguments) {
-                (Method::Get, [Value::Str(name)]) => {
-                    let name = self.heap.str(*name).to_owned();
-                    self.foreign_get(object, &name, place)
-                }
+                (Method::Get, [Value::Str(name)]) => self.get_of(Value::Foreign(object), Value::Str(*name), place),
                 (Method::Put, [key, value]) => self.put_into(Value::Foreign(object), *key, *value, place),
                 (method, arguments) => match self.foreign_map(object, place)? {
                     Some(map) => self.map_method(map, method, arguments, place),
@@ -58,7 +55,7 @@ impl<'a> Run<'a> {
                 },
             },
             kind::ENTRY => {
-                let (map, key) = self.entries[object.id as usize];
+                let Entry { map, key, .. } = self.entries[object.id as usize];
                 Ok(match (invocation.method, arguments) {
                     (Method::GetKey, []) => key,
                     (Method::GetValue, []) => self.heap.get(map, key).at(place)?.unwrap_or(Value::Null),
@@ -129,6 +126,7 @@ impl<'a> Run<'a> {
                 (kind::SCOPE, key) => self.scope_get(object.id, key, place),
                 (_, Value::Str(name)) => {
                     let name = self.heap.str(name).to_owned();
+                    self.heap.charge(name.len() / 64).at(place)?;
                     self.foreign_get(object, &name, place)
                 }
                 _ => Ok(Value::Null),
@@ -234,6 +232,7 @@ impl<'a> Run<'a> {
 
     /// A map's keys, values or entries, as they are now.
     pub(super) fn view(&mut self, map: MapId, method: Method, place: Place) -> Ran<Value<'a>> {
+        self.heap.charge(self.heap.dict(map).entries().len() / 8).at(place)?;
         let (kind, items): (ListKind, Vec<Value<'a>>) = match method {
             Method::KeySet => (ListKind::Set, self.heap.dict(map).entries().iter().map(|(key, _)| *key).collect()),
             Method::Values => {
@@ -244,7 +243,8 @@ impl<'a> Run<'a> {
                 self.heap.take(count * 24).at(place)?;
                 let from = self.entries.len() as u32;
                 let (entries, heap) = (&mut self.entries, &self.heap);
-                entries.extend(heap.dict(map).entries().iter().map(|(key, _)| (map, *key)));
+                let keys = heap.dict(map).entries().iter().enumerate();
+                entries.extend(keys.map(|(at, (key, _))| Entry { map, key: *key, at: at as u32 }));
                 let entry = |at| Value::Foreign(Foreign { kind: kind::ENTRY, id: from + at as u32 });
                 (ListKind::Set, (0..count).map(entry).collect())
             }

@@ -59,6 +59,9 @@ pub(super) fn begins_operand(kind: Kind) -> bool {
     )
 }
 
+/// Levels of an expression: rendering, and dropping it, go down them one by one.
+const MOST_HEIGHT: usize = 256;
+
 impl Parser<'_, '_> {
     pub(super) fn expression(&mut self) -> Parsed<Expression> {
         Ok(self.nested(|parser| parser.joined(1))?.value)
@@ -66,6 +69,7 @@ impl Parser<'_, '_> {
 
     /// Operands joined by operators that bind as strongly as `least`, or more.
     fn joined(&mut self, least: u8) -> Parsed<Operand> {
+        let before = std::mem::take(&mut self.shared.height);
         let mut left = self.unary()?;
         while let Some((strength, joint)) = joint(self.kind()?)
             && strength >= least
@@ -74,6 +78,10 @@ impl Parser<'_, '_> {
             let from = self.used;
             let right = self.joined(strength + 1)?;
             let to = self.used;
+            self.shared.height += 1;
+            if self.shared.height > MOST_HEIGHT {
+                return Err(self.wrong_at(place, format!("more than {MOST_HEIGHT} operators, one upon the other")));
+            }
             let value = match joint {
                 Joint::Or => Expression::Or(Box::new((left.value, right.value))),
                 Joint::And => Expression::And(Box::new((left.value, right.value))),
@@ -94,6 +102,7 @@ impl Parser<'_, '_> {
             };
             left = Operand { value, from, to };
         }
+        self.shared.height = self.shared.height.max(before);
         Ok(left)
     }
 
@@ -108,6 +117,7 @@ impl Parser<'_, '_> {
             self.take()?;
             let from = self.used;
             let inner = self.nested(Self::unary)?;
+            self.shared.height += 1;
             return Ok(Operand { value: Expression::Not(Box::new(inner.value)), from, to: self.used });
         }
         self.skip(Kind::Blank)?;
@@ -129,6 +139,13 @@ impl Parser<'_, '_> {
 
     /// A string, number, list, map, boolean or reference.
     pub(super) fn operand(&mut self) -> Parsed<Expression> {
+        let before = std::mem::take(&mut self.shared.height);
+        let value = self.operand_inner()?;
+        self.shared.height = before.max(self.shared.height + 1);
+        Ok(value)
+    }
+
+    fn operand_inner(&mut self) -> Parsed<Expression> {
         match self.kind()? {
             Kind::Str => self.string(),
             Kind::Integer => {

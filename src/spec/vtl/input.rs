@@ -4,6 +4,7 @@ use super::facts::Place as Where;
 use super::method::Method;
 use super::node::{Invocation, Place};
 use super::run::{At, Ran, Run, fail};
+use super::string_methods::{COMPILING, COMPILING_BYTE};
 use crate::spec::jsonpath::ReadError;
 use crate::spec::object::{Foreign, Heap, MapId, NotJson, Slash, Text, Value};
 
@@ -54,9 +55,15 @@ impl<'a> Run<'a> {
         let place = invocation.place;
         let Some(document) = self.document(place)? else { return Ok(None) };
         let text = self.heap.str(path);
-        let length = text.len();
+        // Slashes may enclose regular expressions.
+        let new = if invocation.prepared.is_new_path(text) {
+            text.len() * COMPILING_BYTE + text.matches('/').count() * COMPILING
+        } else {
+            0
+        };
+        self.heap.charge(1 + text.len() / 16 + new).at(place)?;
+        let text = self.heap.str(path);
         let path = invocation.prepared.path(text).map_err(|error| fail(place, error.to_string()))?;
-        self.heap.charge(1 + length / 16).at(place)?;
         path.read(&mut self.heap, document).map_err(|error: ReadError| fail(place, error.to_string()))
     }
 

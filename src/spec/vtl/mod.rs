@@ -57,6 +57,13 @@ pub struct TemplateError {
     pub message: String,
 }
 
+impl TemplateError {
+    /// Whether a run with more fuel might have come to its end.
+    pub fn is_out_of_fuel(&self) -> bool {
+        self.message == crate::spec::object::Exceeded::Fuel.to_string()
+    }
+}
+
 /// What one run may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {

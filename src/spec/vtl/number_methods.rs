@@ -2,7 +2,7 @@
 
 use super::method::Method;
 use super::node::Place;
-use super::run::{Ran, Run, fail};
+use super::run::{At, Ran, Run, fail};
 use crate::spec::object::{Heap, Value};
 use std::cmp::Ordering;
 
@@ -54,6 +54,7 @@ impl<'a> Run<'a> {
             Some(Value::Str(text)) => Some(self.heap.str(*text).to_owned()),
             _ => None,
         };
+        self.heap.charge(text.as_ref().map_or(0, |text| text.len() / 16)).at(place)?;
         let radix = match arguments {
             [_] => 10,
             [_, Value::Int(radix @ 2..=36)] => *radix as u32,

@@ -38,7 +38,8 @@ impl Overrides {
 
     /// Takes them over from a run.
     pub(super) fn read(heap: &Heap<'_>, request: MapId, response: MapId) -> Result<Overrides, Exceeded> {
-        Ok(Overrides { request: plain_map(heap, request, 0)?, response: plain_map(heap, response, 0)? })
+        let mut copy = Copy { heap, steps: heap.fuel_left() };
+        Ok(Overrides { request: copy.map(request, 0)?, response: copy.map(response, 0)? })
     }
 
     /// Gives them to a run.
@@ -49,39 +50,55 @@ impl Overrides {
     }
 }
 
-fn plain_map(heap: &Heap<'_>, id: MapId, depth: usize) -> Result<Map<String, Json>, Exceeded> {
-    let mut map = Map::new();
-    for (key, value) in heap.dict(id).entries() {
-        let mut name = String::new();
-        heap.print(*key, &mut name, heap.memory_left(), &|_, _| {})?;
-        map.insert(name, plain(heap, *value, depth + 1)?);
-    }
-    Ok(map)
+/// Copies objects out of a heap. What lies in many places is copied as often, so that it is counted.
+struct Copy<'c, 'a> {
+    heap: &'c Heap<'a>,
+    steps: usize,
 }
 
-fn plain(heap: &Heap<'_>, value: Value<'_>, depth: usize) -> Result<Json, Exceeded> {
-    if depth > MOST_DEPTH / 2 {
-        return Err(Exceeded::Depth);
+impl<'a> Copy<'_, 'a> {
+    fn charge(&mut self, bytes: usize) -> Result<(), Exceeded> {
+        self.steps = self.steps.checked_sub(1 + bytes / 16).ok_or(Exceeded::Fuel)?;
+        Ok(())
     }
-    Ok(match value {
-        Value::Null | Value::Foreign(_) => Json::Null,
-        Value::Bool(value) => Json::Bool(value),
-        Value::Int(number) => number.into(),
-        Value::Long(number) => number.into(),
-        Value::Double(number) if number.is_finite() => number.into(),
-        Value::Str(text) => Json::String(heap.str(text).to_owned()),
-        Value::Map(id) => Json::Object(plain_map(heap, id, depth)?),
-        Value::List(id) => {
-            let items: Result<Vec<Json>, Exceeded> =
-                heap.items(id).iter().map(|item| plain(heap, *item, depth + 1)).collect();
-            Json::Array(items?)
+
+    fn text(&mut self, value: Value<'a>) -> Result<String, Exceeded> {
+        let mut text = String::new();
+        self.heap.print(value, &mut text, self.heap.memory_left(), &|_, _| {})?;
+        self.charge(text.len())?;
+        Ok(text)
+    }
+
+    fn map(&mut self, id: MapId, depth: usize) -> Result<Map<String, Json>, Exceeded> {
+        let mut map = Map::new();
+        for (key, value) in self.heap.dict(id).entries() {
+            let name = self.text(*key)?;
+            map.insert(name, self.value(*value, depth + 1)?);
         }
-        other => {
-            let mut text = String::new();
-            heap.print(other, &mut text, heap.memory_left(), &|_, _| {})?;
-            Json::String(text)
+        Ok(map)
+    }
+
+    fn value(&mut self, value: Value<'a>, depth: usize) -> Result<Json, Exceeded> {
+        if depth > MOST_DEPTH / 2 {
+            return Err(Exceeded::Depth);
         }
-    })
+        self.charge(0)?;
+        Ok(match value {
+            Value::Null | Value::Foreign(_) => Json::Null,
+            Value::Bool(value) => Json::Bool(value),
+            Value::Int(number) => number.into(),
+            Value::Long(number) => number.into(),
+            Value::Double(number) if number.is_finite() => number.into(),
+            Value::Map(id) => Json::Object(self.map(id, depth)?),
+            Value::List(id) => {
+                let heap = self.heap;
+                let items: Result<Vec<Json>, Exceeded> =
+                    heap.items(id).iter().map(|item| self.value(*item, depth + 1)).collect();
+                Json::Array(items?)
+            }
+            other => Json::String(self.text(other)?),
+        })
+    }
 }
 
 fn live_map<'a>(heap: &mut Heap<'a>, map: &'a Map<String, Json>, branches: &[&'static str]) -> Result<MapId, Exceeded> {

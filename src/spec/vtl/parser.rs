@@ -27,6 +27,8 @@ pub(super) struct Shared {
     pub blocks: Vec<Block>,
     loops: u32,
     nested: usize,
+    /// Levels of the tallest expression since this was last set to zero.
+    pub height: usize,
 }
 
 impl Shared {

@@ -27,6 +27,11 @@ impl Prepared {
         self.regex.get().is_none_or(|(kept, _)| **kept != *pattern)
     }
 
+    /// Whether asking for this path costs a compilation.
+    pub(super) fn is_new_path(&self, text: &str) -> bool {
+        self.path.get().is_none_or(|(kept, _)| **kept != *text)
+    }
+
     /// The path; the first one that this call is asked for is kept.
     pub(super) fn path(&self, text: &str) -> Result<Arc<Path>, InvalidPath> {
         let compile = || Path::compile(text).map(Arc::new);

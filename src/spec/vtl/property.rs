@@ -1,7 +1,7 @@
 //! Properties and indexes of objects: `$x.name`, `$x[0]`, and setting them.
 
 use super::node::Place;
-use super::run::{At, Ran, Run, fail, kind};
+use super::run::{At, Entry, Ran, Run, fail, kind};
 use crate::spec::object::{Foreign, ListKind, Text, Value};
 
 impl<'a> Run<'a> {
@@ -46,7 +46,7 @@ impl<'a> Run<'a> {
     }
 
     fn entry_property(&mut self, object: Foreign, name: &str) -> Ran<Value<'a>> {
-        let (map, key) = self.entries[object.id as usize];
+        let Entry { map, key, .. } = self.entries[object.id as usize];
         Ok(match name {
             "key" | "Key" => key,
             "value" | "Value" => self.heap.get(map, key).at(0)?.unwrap_or(Value::Null),

@@ -1,8 +1,9 @@
 //! Statements of a run: text, references, directives.
 
 use super::node::{Arm, Block, Call, Foreach, Node, Place, Reference, Set, Slot, Sort, Step};
-use super::run::{At, BlockReference, Halt, MOST_DEPTH, Ran, Run, Scope, fail, kind};
+use super::run::{At, BlockReference, Entry, Halt, MOST_DEPTH, Ran, Run, Scope, fail, kind};
 use crate::spec::object::{Exceeded, Foreign, Heap, MapId, Value};
+use std::cell::Cell;
 
 /// How often a `#define`d block may render itself.
 const DEFINE_DEPTH: u32 = 2;
@@ -143,12 +144,16 @@ impl<'a> Run<'a> {
             .at(place)
     }
 
-    fn print_within(&self, value: Value<'a>, out: &mut String, most: usize) -> Result<(), Exceeded> {
+    fn print_within(&mut self, value: Value<'a>, out: &mut String, most: usize) -> Result<(), Exceeded> {
         match value {
             Value::Map(id) if self.is_untouched_override(id) => Ok(()),
             value => {
-                let foreign = |object: Foreign, out: &mut String| show_foreign(object, out, &self.heap, &self.entries);
-                self.heap.print(value, out, most, &foreign)
+                let looked = Cell::new(0);
+                let foreign = |object: Foreign, out: &mut String| {
+                    show_foreign(object, out, &self.heap, &self.entries, &looked);
+                };
+                self.heap.print(value, out, most, &foreign)?;
+                self.heap.charge(looked.get() / 8)
             }
         }
     }
@@ -350,13 +355,21 @@ impl<'a> Elements<'a> {
 }
 
 /// How objects print that only the engine knows. Branches of `$context` print nothing, as recorded.
-fn show_foreign<'a>(object: Foreign, out: &mut String, heap: &Heap<'a>, entries: &[(MapId, Value<'a>)]) {
+fn show_foreign<'a>(object: Foreign, out: &mut String, heap: &Heap<'a>, entries: &[Entry<'a>], looked: &Cell<usize>) {
     match object.kind {
         kind::SCOPE => out.push_str("{}"),
         kind::ENTRY => {
-            let Some((map, key)) = entries.get(object.id as usize) else { return };
-            let found = heap.dict(*map).entries().iter().find(|(known, _)| same_key(heap, *known, *key));
-            let value = found.map_or(Value::Null, |(_, value)| *value);
+            let Some(Entry { map, key, at }) = entries.get(object.id as usize) else { return };
+            let known = heap.dict(*map).entries();
+            let found = match (known.get(*at as usize), key) {
+                (Some(entry), _) if same_key(heap, entry.0, *key) => Some(*entry),
+                (_, Value::Str(key)) => heap.find_entry(*map, heap.str(*key)),
+                _ => {
+                    looked.set(looked.get() + known.len());
+                    known.iter().find(|(known, _)| same_key(heap, *known, *key)).copied()
+                }
+            };
+            let value = found.map_or(Value::Null, |(_, value)| value);
             let most = out.len() + MOST_DEPTH * 4096;
             let none = |_: Foreign, _: &mut String| {};
             let _ = heap.print(*key, out, most, &none);

@@ -85,6 +85,15 @@ pub(super) struct Scope<'a> {
     pub storage: Option<MapId>,
 }
 
+/// An entry of a map that the template holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry<'a> {
+    pub map: MapId,
+    pub key: Value<'a>,
+    /// Where it stood in its map when it was asked for.
+    pub at: u32,
+}
+
 /// A block that a variable holds: `#define`, or what stands between `#@macro` and `#end`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BlockReference {
@@ -115,7 +124,7 @@ pub(super) struct Run<'a> {
     pub macros_running: usize,
     pub scopes: Vec<Scope<'a>>,
     pub blocks: Vec<BlockReference>,
-    pub entries: Vec<(MapId, Value<'a>)>,
+    pub entries: Vec<Entry<'a>>,
     pub iterators: Vec<(ListId, usize)>,
     /// The payload as an object, once somebody asked; `None` in it when it is no JSON.
     pub document: Option<Option<Value<'a>>>,

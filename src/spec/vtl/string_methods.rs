@@ -3,10 +3,12 @@
 use super::method::Method;
 use super::node::{Invocation, Place};
 use super::run::{At, Ran, Run, fail};
-use crate::spec::object::{ListKind, Text, Value};
+use crate::spec::java_regex::{Allowed, RegexError};
+use crate::spec::object::{Exceeded, ListKind, Text, Value};
 
-/// Steps that compiling a regular expression costs.
-const COMPILING: usize = 2000;
+/// Steps that compiling a regular expression costs, and more for each of its bytes.
+pub(super) const COMPILING: usize = 2000;
+pub(super) const COMPILING_BYTE: usize = 32;
 
 impl<'a> Run<'a> {
     pub(super) fn string_method(
@@ -204,31 +206,36 @@ impl<'a> Run<'a> {
     fn regex_method(&mut self, text: Text<'a>, invocation: &'a Invocation, arguments: &[Value<'a>]) -> Ran<Value<'a>> {
         let place = invocation.place;
         let Some(Value::Str(pattern)) = arguments.first() else { return Ok(Value::Null) };
-        let length = self.heap.str(text).len();
-        let new = invocation.prepared.is_new_regex(self.heap.str(*pattern));
-        self.heap.charge(length / 8 + if new { COMPILING } else { 0 }).at(place)?;
-        let regex =
-            invocation.prepared.regex(self.heap.str(*pattern)).map_err(|error| fail(place, error.to_string()))?;
+        let wrong = |error: RegexError| fail(place, error.to_string());
+        let pattern = self.heap.str(*pattern);
+        let new =
+            if invocation.prepared.is_new_regex(pattern) { COMPILING + COMPILING_BYTE * pattern.len() } else { 0 };
+        self.heap.charge(new).at(place)?;
+        let Some(Value::Str(pattern)) = arguments.first() else { return Ok(Value::Null) };
+        let regex = invocation.prepared.regex(self.heap.str(*pattern)).map_err(wrong)?;
         let this = self.heap.str(text);
+        let mut allowed = Allowed { bytes: self.heap.memory_left(), steps: self.heap.fuel_left() };
         match (invocation.method, arguments) {
-            (Method::Matches, [_]) => Ok(Value::Bool(regex.matches(this))),
+            (Method::Matches, [_]) => {
+                self.heap.charge(regex.cost(self.heap.str(text).len())).at(place)?;
+                Ok(Value::Bool(regex.matches(self.heap.str(text))))
+            }
             (Method::Split, [_]) | (Method::Split, [_, Value::Int(_)]) => {
                 let limit = match arguments {
                     [_, Value::Int(limit)] => *limit,
                     _ => 0,
                 };
-                let parts: Vec<String> = regex.split(this, limit).into_iter().map(str::to_owned).collect();
+                let parts = regex.split(this, limit, &mut allowed).at(place)?;
+                let parts: Vec<String> = parts.into_iter().map(str::to_owned).collect();
+                self.heap.charge(self.heap.fuel_left() - allowed.steps).at(place)?;
                 let parts: Ran<Vec<Value<'a>>> = parts.into_iter().map(|part| self.text(part, place)).collect();
                 self.heap.list(ListKind::Array, parts?).at(place)
             }
             (Method::ReplaceAll | Method::ReplaceFirst, [_, Value::Str(replacement)]) => {
                 let all = invocation.method == Method::ReplaceAll;
-                let most = self.heap.memory_left();
-                let made = regex.replace(this, self.heap.str(*replacement), all, most);
-                match made.map_err(|error| fail(place, error.to_string()))? {
-                    Some(made) => self.text(made, place),
-                    None => Err(fail(place, crate::spec::object::Exceeded::Memory.to_string())),
-                }
+                let made = regex.replace(this, self.heap.str(*replacement), all, &mut allowed).map_err(wrong)?;
+                self.heap.charge(self.heap.fuel_left() - allowed.steps).at(place)?;
+                self.text(made, place)
             }
             _ => Ok(Value::Null),
         }
@@ -267,6 +274,10 @@ impl<'a> Run<'a> {
                     let Some(value) = values.next() else { return Err(fail(place, "format() has too few arguments")) };
                     let made = self.formatted(conversion, &spec, *value, place)?;
                     out.push_str(&made);
+                    self.heap.charge(1 + made.len() / 64).at(place)?;
+                    if out.len() > self.heap.memory_left() {
+                        return Err(fail(place, Exceeded::Memory.to_string()));
+                    }
                 }
             }
         }
