@@ -56,48 +56,54 @@ fn logged(rows: &mut Rows, format: &str) {
     });
 }
 
-#[tokio::test]
-async fn a_line_tells_of_each_request_field_by_field() {
-    let names = [
-        "accountId",
-        "apiId",
-        "deploymentId",
-        "stage",
-        "resourceId",
-        "resourcePath",
-        "httpMethod",
-        "path",
-        "protocol",
-        "domainName",
-        "domainPrefix",
-        "requestId",
-        "extendedRequestId",
-        "requestTimeEpoch",
-        "identity.sourceIp",
-        "identity.userAgent",
-        "identity.apiKeyId",
-        "identity.caller",
-        "authorizer.principalId",
-        "status",
-        "responseLength",
-        "integrationStatus",
-        "integration.status",
-        "error.message",
-        "error.responseType",
-        "wafResponseCode",
-        "xrayTraceId",
-    ];
-    let fields: Vec<String> = names.iter().map(|name| format!("\"{name}\":\"$context.{name}\"")).collect();
-    let format = format!(
+/// What a line tells under AWS's names.
+const NAMES: [&str; 27] = [
+    "accountId",
+    "apiId",
+    "deploymentId",
+    "stage",
+    "resourceId",
+    "resourcePath",
+    "httpMethod",
+    "path",
+    "protocol",
+    "domainName",
+    "domainPrefix",
+    "requestId",
+    "extendedRequestId",
+    "requestTimeEpoch",
+    "identity.sourceIp",
+    "identity.userAgent",
+    "identity.apiKeyId",
+    "identity.caller",
+    "authorizer.principalId",
+    "status",
+    "responseLength",
+    "integrationStatus",
+    "integration.status",
+    "error.message",
+    "error.responseType",
+    "wafResponseCode",
+    "xrayTraceId",
+];
+
+/// All of [`NAMES`] as JSON, and what has no text of its own.
+fn as_json() -> String {
+    let fields: Vec<String> = NAMES.iter().map(|name| format!("\"{name}\":\"$context.{name}\"")).collect();
+    format!(
         "{{{},\"latency\":$context.responseLatency,\"backend\":\"$context.integrationLatency\",\
          \"said\":$context.error.messageString,\"at\":\"[$context.requestTime]\"}}",
         fields.join(",")
-    );
+    )
+}
+
+#[tokio::test]
+async fn a_line_tells_of_each_request_field_by_field() {
     let backend = Backend::always(Act::Say(plain(201, "", "12345"))).await;
     let mut rows = Rows::new().method("/pets/{id}", "GET", proxy(&backend.url("/")));
     rows.put_method("/key", "GET", mock(r#"{"statusCode": 200}"#), |m| m.api_key_required = true);
     rows.key("k1", "secret-key-value-1234", UsagePlan { quota: None::<QuotaSettings>, ..UsagePlan::default() });
-    logged(&mut rows, &format);
+    logged(&mut rows, &as_json());
     let logged = Logged::new(&rows).await;
     let site = &logged.site;
     let served = site.ask("GET", "/pets/7", "User-Agent: a\"b\\c\r\n", "").await;
