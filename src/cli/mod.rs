@@ -6,6 +6,7 @@ mod api;
 mod arguments;
 mod ask;
 mod demo;
+mod explain;
 mod http;
 mod import;
 mod members;
@@ -78,9 +79,8 @@ enum Command {
     /// Backups (issue F)
     #[command(hide = true, external_subcommand = false)]
     Snapshot(Later),
-    /// Why requests were answered as they were (issue C)
-    #[command(hide = true)]
-    Explain(Later),
+    /// Why the gateway refused a request: cause, consequence, what to do, and where its walk stopped
+    Explain(explain::Explain),
 }
 
 /// A command whose capability is not built yet.
@@ -112,7 +112,7 @@ pub fn run() -> ExitCode {
         Command::Api(api) => api.run(),
         Command::Template(template) => template.run(),
         Command::Snapshot(_) => Err(CliError::NotBuilt("snapshot")),
-        Command::Explain(_) => Err(CliError::NotBuilt("explain")),
+        Command::Explain(explain) => explain.run(),
     };
     match done {
         Ok(code) => code,

@@ -2,6 +2,7 @@
 
 use super::execution::ExecutionLog;
 use super::stage::StagePlan;
+use super::step::Step;
 use crate::net::http::{Body, ConnInfo, TlsInfo};
 use crate::plan::context::{Context, Variable};
 use crate::plan::{MethodPlan, ServingPlan};
@@ -77,6 +78,8 @@ pub(super) struct Facts {
     pub extended_id: HeaderValue,
     pub time_ms: i64,
     pub began: Instant,
+    /// Where the walk stands, or stopped.
+    pub step: Step,
     pub stage: Option<Arc<StagePlan>>,
     /// Index of the method in the plan.
     pub method: Option<usize>,

@@ -6,14 +6,18 @@ use super::place::place;
 use super::refusal::{Kind, Refusal};
 use super::route::{Matched, route};
 use super::stage::{StagePlan, current, remembered};
+use super::step::Step as At;
 use super::worker::Worker;
+use super::{dress, explain};
 use crate::edge::wire::{self, BodyHint, End, Fault, Head, Protocol, Refused, RespHead, Step, TlsFacts, code};
 use crate::edge::{CutBody, Failed, ForwardError, Forwarded, Replay, Served};
 use crate::net::http::{Body, BodyError, ConnInfo, TlsInfo};
 use crate::plan::Backend;
 use crate::plan::method::DEFAULT_TIMEOUT_MS;
+use futures_util::FutureExt;
 use http::{HeaderValue, Response, StatusCode, Version};
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +44,7 @@ pub(super) async fn forward(
     regions: &[Box<str>],
     ask: &mut Ask,
 ) -> Result<Response<Body>, Refusal> {
+    ask.facts.step = At::Forward;
     let Some(forwarder) = worker.shared.forwarder.clone() else {
         return Err(Refusal::new(Kind::NoNode, "no_peers"));
     };
@@ -130,18 +135,27 @@ const VALIDATION_ERROR: &str = "error.validationErrorString";
 /// Much of it at most: a frame must hold it, bytes.
 const VALIDATION_ERROR_BYTES: usize = 16 << 10;
 
-fn context_of(context: Vec<(String, String)>, wanted: &str) -> Option<String> {
-    context.into_iter().find(|(name, _)| name == wanted).map(|(_, value)| value)
-}
+/// The step that refused, and the place of the reason, as the end of a refusal carries them.
+const STEP: &str = "meridian.step";
+const PLACE: &str = "meridian.place";
+/// Much of a place at most, bytes.
+const PLACE_BYTES: usize = 512;
 
 fn refused_there(refused: Refused, facts: &mut Facts) -> Refusal {
+    let mut context = refused.end.context;
+    let mut told = |wanted: &str| {
+        let at = context.iter().position(|(name, _)| name == wanted)?;
+        Some(context.swap_remove(at).1)
+    };
     facts.integration_status = refused.end.integration_status;
     facts.integration_us = refused.end.integration_us;
-    facts.validation_error = context_of(refused.end.context, VALIDATION_ERROR);
+    facts.validation_error = told(VALIDATION_ERROR);
+    facts.step = told(STEP).and_then(|step| At::named(&step)).unwrap_or(At::Forward);
     let mut refusal = Refusal::new(Kind::named(&refused.response_type).unwrap_or(Kind::Internal), "");
     refusal.cause = refused.cause.into();
     refusal.message = (!refused.message.is_empty()).then(|| refused.message.into());
     refusal.status = refused.status;
+    refusal.place = told(PLACE).map(Into::into);
     refusal
 }
 
@@ -220,9 +234,13 @@ pub(super) async fn resume(worker: &Rc<Worker>, head: Head, body: CutBody) -> Se
         return turned(code::BAD_HEAD, "the head does not fit its stage");
     };
     let admitted = Admitted { matched, current: None, quota_spent: false };
-    match super::finish(worker, admitted, &mut ask).await {
+    let finished = AssertUnwindSafe(super::finish(worker, admitted, &mut ask)).catch_unwind().await;
+    match finished.unwrap_or_else(|panic| Err(super::panicked(worker, &*panic))) {
         Ok(answer) => served(answer, &ask.facts),
-        Err(refusal) => Served::Refused(refused(&refusal, &ask.facts)),
+        Err(refusal) => {
+            explain::keep(worker, &ask, &refusal, dress::status(&refusal, &ask), true);
+            Served::Refused(refused(&refusal, &ask.facts))
+        }
     }
 }
 
@@ -230,8 +248,12 @@ pub(super) fn refused(refusal: &Refusal, facts: &Facts) -> Refused {
     tracing::debug!(cause = %refusal.cause, detail = refusal.detail, "refused for an edge");
     let mut end = end(facts, Some(refusal.cause.to_string()));
     if let Some(why) = &facts.validation_error {
-        let most = why.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|to| *to <= VALIDATION_ERROR_BYTES);
-        end.context.push((VALIDATION_ERROR.to_owned(), why[..most.last().unwrap_or(0)].to_owned()));
+        let most = why.floor_char_boundary(VALIDATION_ERROR_BYTES);
+        end.context.push((VALIDATION_ERROR.to_owned(), why[..most].to_owned()));
+    }
+    end.context.push((STEP.to_owned(), facts.step.name().to_owned()));
+    if let Some(place) = &refusal.place {
+        end.context.push((PLACE.to_owned(), place[..place.floor_char_boundary(PLACE_BYTES)].to_owned()));
     }
     Refused {
         response_type: refusal.kind.name().into(),
@@ -315,6 +337,7 @@ fn ask_of(stage: &Arc<StagePlan>, head: Head, body: CutBody) -> Option<(Ask, Mat
         extended_id: HeaderValue::try_from(head.extended_request_id).ok()?,
         time_ms: head.time_ms,
         began: Instant::now(),
+        step: At::Validate,
         stage: Some(stage.clone()),
         method: Some(method),
         key_id: admitted.key_id,

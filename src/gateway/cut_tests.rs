@@ -86,6 +86,7 @@ impl crate::net::http::Serve for Backend {
 struct Node {
     addr: SocketAddr,
     world: Arc<ArcSwap<World>>,
+    gateway: Gateway,
     admitted: Arc<Open>,
     metrics: GatewayMetrics,
     logs: (LogRoom, tempfile::TempDir),
@@ -204,8 +205,8 @@ async fn node(cluster: &Cluster, index: usize, world: World) -> Node {
     let workers = Workers::start("test", 1).expect("worker");
     let receiver = Receiver::new(gateway.resume_on(workers.clone()), peer.info.id, &peer.info.region);
     peer.net.register(kind::FORWARD, receiver);
-    let listener = listener(&workers, gateway).await;
-    Node { addr: listener.local_addr(), world, admitted, metrics, logs, _listener: listener }
+    let listener = listener(&workers, gateway.clone()).await;
+    Node { addr: listener.local_addr(), world, gateway, admitted, metrics, logs, _listener: listener }
 }
 
 async fn two() -> Two {
@@ -273,6 +274,59 @@ async fn the_edge_makes_the_bytes_of_a_refusal_in_the_region() {
         assert!(near.remove(own).is_some() && far.remove(own).is_some(), "{own}");
     }
     assert_eq!(near, far);
+}
+
+/// A template that breaks off in the second line, in a stage that shows causes.
+fn with_broken_template(world: &World) -> World {
+    let integration = Integration {
+        request_templates: BTreeMap::from([("application/json".into(), Some("{}\n #if( $a".into()))]),
+        ..Integration::default()
+    };
+    let method = Method {
+        http_method: "ANY".into(),
+        authorization_type: "NONE".into(),
+        method_integration: Some(integration),
+        ..Method::default()
+    };
+    let variables = BTreeMap::from([("meridian_explain".to_owned(), "true".to_owned())]);
+    let stage = Stage {
+        stage_name: "prod".into(),
+        deployment_id: "d2".into(),
+        revision: 2,
+        variables: Some(variables),
+        ..Stage::default()
+    };
+    change(world, |ops| {
+        ops.put(&scope(), "r4", &Resource { id: "r4".into(), path: "/broken".into(), ..Resource::default() })
+            .put(&scope(), &Method::row_id("r4", "ANY"), &method)
+            .freeze(&scope(), "d2")
+            .put(&scope(), "prod", &stage);
+    })
+}
+
+#[tokio::test]
+async fn a_refusal_in_the_region_leaves_a_record_on_both_nodes_and_its_cause_crosses_the_cut() {
+    let two = two().await;
+    let next = with_broken_template(&two.edge.world.load_full());
+    two.edge.world.store(Arc::new(next.clone()));
+    two.region.world.store(Arc::new(next));
+    let (head, body) = ask(two.edge.addr, "/broken", b"").await;
+    assert_eq!((head.status.as_u16(), body.as_str()), (500, r#"{"message": "Internal server error"}"#));
+    let shown = head.headers["x-meridian-cause"].to_str().expect("text");
+    assert!(shown.starts_with("map/template_failed; 2:"), "{shown}");
+    let id = head.headers["x-amzn-requestid"].to_str().ok().and_then(super::explain::RecordId::parse).expect("an id");
+    let (near, far) = (two.edge.gateway.explain(id), two.region.gateway.explain(id));
+    let ([near], [far]) = (&near[..], &far[..]) else { panic!("one on each: {near:?} {far:?}") };
+    assert_eq!((near.resumed, near.refused_in.as_ref(), near.detail.as_ref()), (false, "far", ""));
+    assert!(far.resumed && far.refused_in.is_empty() && !far.detail.is_empty(), "{far:?}");
+    for record in [near, far] {
+        assert_eq!((record.step.as_ref(), record.cause.as_ref(), record.status), ("map", "template_failed", 500));
+        assert_eq!((record.path.as_ref(), record.resource_path.as_ref()), ("/prod/broken", "/broken"));
+        assert!(record.place.starts_with("2:"), "{record:?}");
+    }
+    // A call that nobody could serve stopped on the way.
+    let (head, _) = ask(two.edge.addr, "/gone", b"").await;
+    assert_eq!(head.headers["x-meridian-cause"], "integrate/connect_failed");
 }
 
 /// `POST /checked`, whose body must be an object with `a`; how its refusals and its log look.

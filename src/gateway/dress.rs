@@ -2,6 +2,7 @@
 //! built-in one (data-plane §12). Made by the node that faces the client, also for what a region refused.
 
 use super::ask::{Ask, Known};
+use super::explain::is_ours;
 use super::refusal::Refusal;
 use crate::net::http::Body;
 use crate::plan::ServingPlan;
@@ -97,7 +98,7 @@ fn apply(definition: &Definition, accept: Option<&str>, values: &Values<'_>, res
     for (name, piece) in &definition.headers {
         // A value that no header can carry is left out, as an absent one.
         let value = piece.value(values).and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok());
-        if let (false, Some(value)) = (is_framing(name), value) {
+        if let (false, Some(value)) = (is_framing(name) || is_ours(name), value) {
             response.headers_mut().insert(name.clone(), value);
         }
     }

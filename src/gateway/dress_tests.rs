@@ -13,6 +13,7 @@ fn facts() -> Facts {
         extended_id: HeaderValue::from_static("ext="),
         time_ms: 1_583_349_317_135,
         began: tokio::time::Instant::now(),
+        step: crate::gateway::Step::default(),
         stage: None,
         method: None,
         key_id: String::new(),

@@ -1,5 +1,6 @@
 //! Which headers pass, which are dropped and which are renamed (data-plane §8).
 
+use super::explain::is_ours;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -24,7 +25,7 @@ fn never_from_client(name: &HeaderName) -> bool {
             | header::WWW_AUTHENTICATE
             | header::HOST
     ) || [KEEP_ALIVE, PROXY_CONNECTION, CONTENT_MD5].contains(name)
-        || name.as_str().starts_with("x-meridian-")
+        || is_ours(name)
 }
 
 /// Takes out of a client's headers what no backend sees. `proxy`: for HTTP_PROXY, which drops `Via` as well, and
@@ -137,7 +138,7 @@ fn titled(text: &str) -> String {
 
 /// The name that a client sees; `None`: it sees none.
 pub(super) fn to_client(name: &HeaderName) -> Option<HeaderName> {
-    if *name == header::TRANSFER_ENCODING {
+    if *name == header::TRANSFER_ENCODING || is_ours(name) {
         return None;
     }
     Some(remapped(name).unwrap_or_else(|| name.clone()))
@@ -145,7 +146,8 @@ pub(super) fn to_client(name: &HeaderName) -> Option<HeaderName> {
 
 /// Renames and drops in place what HTTP_PROXY passes on from its backend.
 pub(super) fn pass_to_client(headers: &mut HeaderMap) {
-    let dropped = |n: &HeaderName| matches!(*n, header::TRANSFER_ENCODING | header::VIA) || *n == KEEP_ALIVE;
+    let dropped =
+        |n: &HeaderName| matches!(*n, header::TRANSFER_ENCODING | header::VIA) || *n == KEEP_ALIVE || is_ours(n);
     let mut odd: [Option<(HeaderName, Option<HeaderName>)>; 8] = Default::default();
     loop {
         let mut found = 0;
@@ -248,6 +250,7 @@ mod tests {
             ("x-amzn-requestid", "theirs"),
             ("transfer-encoding", "chunked"),
             ("via", "v"),
+            ("x-meridian-cause", "admit/plan_throttle"),
             ("etag", "e"),
             ("set-cookie", "a"),
         ]);

@@ -66,6 +66,10 @@ fn config_error(cause: &'static str) -> Refusal {
     Refusal::new(Kind::ApiConfigurationError, cause)
 }
 
+fn wrong_header(name: &str) -> Refusal {
+    config_error("mapped_header").because(name).at(format!("integration.request.header.{name}"))
+}
+
 /// Whether a payload cannot be converted while it streams.
 pub(super) fn needs_whole(handled: Handled) -> bool {
     matches!(handled.convert, Convert::Encode | Convert::Decode)
@@ -211,10 +215,10 @@ fn mapped_headers(
     let mut added = Vec::new();
     let mut add = |name: &HeaderName, value: String, again: bool| match mapped_to_backend(name) {
         Fate::Drop => Ok(()),
-        Fate::Fail => Err(config_error("mapped_header").because(name)),
+        Fate::Fail => Err(wrong_header(name.as_str())),
         Fate::Send => {
             let value = HeaderValue::try_from(value);
-            added.push((name.clone(), value.map_err(|_| config_error("mapped_header").because(name))?, again));
+            added.push((name.clone(), value.map_err(|_| wrong_header(name.as_str()))?, again));
             Ok(())
         }
     };
@@ -229,7 +233,7 @@ fn mapped_headers(
         }
     }
     for key in overridden.into_iter().flat_map(serde_json::Map::keys) {
-        let name: HeaderName = key.parse().map_err(|_| config_error("mapped_header").because(key))?;
+        let name: HeaderName = key.parse().map_err(|_| wrong_header(key))?;
         for (index, value) in Overrides::values(overrides, key).into_iter().enumerate() {
             add(&name, value, index > 0)?;
         }

@@ -16,6 +16,7 @@ mod cut;
 mod cut_tests;
 mod dress;
 mod execution;
+pub mod explain;
 mod headers;
 mod heavy;
 mod ids;
@@ -33,6 +34,7 @@ mod scene;
 mod squeeze;
 mod stage;
 mod stage_log;
+mod step;
 mod trial;
 mod validate;
 mod worker;
@@ -40,6 +42,7 @@ mod worker;
 pub use admit::{Admit, Admitting};
 pub use refusal::{Kind, Refusal};
 pub use stage::REGIONS_TAG;
+pub use step::Step;
 pub use trial::{Trial, TrialError, Tried};
 pub use worker::{Clock, GatewayLimits, KeyHash, Parts, SystemClock};
 
@@ -62,11 +65,18 @@ const EXTENDED_ID: HeaderName = HeaderName::from_static("x-amz-apigw-id");
 
 /// The walk of a request, on the node that its client reached.
 async fn walk(worker: &Rc<Worker>, ask: &mut Ask) -> Result<Response<Body>, Refusal> {
+    // A refusal, or a panic, belongs to the step that was named last.
+    ask.facts.step = Step::Place;
     let placed = place::place(worker, ask).await?;
+    ask.facts.step = Step::Route;
     let routed = route::route(placed, ask)?;
+    ask.facts.step = Step::Policy;
     let permitted = policy::policy(routed)?;
+    ask.facts.step = Step::Authorize;
     let authorized = authorize::authorize(permitted)?;
+    ask.facts.step = Step::Key;
     let keyed = key::key(worker, authorized, ask)?;
+    ask.facts.step = Step::Admit;
     let admitted = admit::admit(worker, keyed).await?;
     match cut::elsewhere(worker, &admitted) {
         Some(regions) => Box::pin(cut::forward(worker, admitted, &regions, ask)).await,
@@ -94,10 +104,14 @@ async fn finish(worker: &Worker, admitted: admit::Admitted, ask: &mut Ask) -> Re
 
 /// What a region does for a visit, step by step.
 async fn serve(worker: &Worker, admitted: admit::Admitted, ask: &mut Ask) -> Result<Response<Body>, Refusal> {
+    ask.facts.step = Step::Validate;
     let wishes = squeeze::wishes(&admitted, ask);
     let valid = validate::validate(worker, admitted, ask).await?;
+    ask.facts.step = Step::Map;
     let mapped = map::map(worker, valid, ask).await?;
+    ask.facts.step = Step::Integrate;
     let integrated = integrate::integrate(worker, mapped, ask).await?;
+    ask.facts.step = Step::Answer;
     let answer = answer::answer(worker, integrated, ask).await?;
     squeeze::squeeze(wishes, answer).await
 }
@@ -131,6 +145,7 @@ impl Gateway {
             logs,
             plans,
             heavy: heavy::HeavyPool::new(),
+            records: explain::Records::new(),
         };
         Gateway { shared: Arc::new(shared) }
     }
@@ -142,13 +157,12 @@ impl Gateway {
         let mut ask = arrive(&worker, request, conn);
         let span = tracing::debug_span!("visit", request_id = ?ask.facts.request_id);
         let outcome = AssertUnwindSafe(walk(&worker, &mut ask).instrument(span)).catch_unwind().await;
-        let (response, refusal) = match outcome {
-            Ok(Ok(response)) => (response, None),
-            Ok(Err(refusal)) => (refused(&worker, &ask, &refusal), Some(refusal)),
-            Err(panic) => {
-                worker.shard.panicked();
-                let refusal = Refusal::new(Kind::Internal, "panic").because(words(&*panic));
-                (refused(&worker, &ask, &refusal), Some(refusal))
+        let (response, refusal) = match outcome.unwrap_or_else(|panic| Err(panicked(&worker, &*panic))) {
+            Ok(response) => (response, None),
+            Err(refusal) => {
+                let response = refused(&worker, &ask, &refusal);
+                explain::keep(&worker, &ask, &refusal, response.status().as_u16(), false);
+                (response, Some(refusal))
             }
         };
         settle(&mut ask).await;
@@ -273,6 +287,7 @@ fn facts(worker: &Worker, user_agent: Option<HeaderValue>) -> Facts {
         extended_id,
         time_ms: worker.shared.clock.now().utc_ms,
         began: Instant::now(),
+        step: Step::default(),
         stage: None,
         method: None,
         key_id: String::new(),
@@ -311,7 +326,11 @@ fn refused(worker: &Worker, ask: &Ask, refusal: &Refusal) -> Response<Body> {
     } else {
         tracing::debug!(request_id = id, kind, cause = %refusal.cause, detail = refusal.detail, "refused");
     }
-    dress::answer(refusal, ask)
+    let mut response = dress::answer(refusal, ask);
+    if let Some(cause) = explain::header(ask, refusal) {
+        response.headers_mut().insert(explain::CAUSE, cause);
+    }
+    response
 }
 
 /// What every answer gets, and its lines in the logs. hyper adds `Date` and the framing.
@@ -327,6 +346,12 @@ fn depart(worker: &Worker, mut ask: Ask, response: Response<Body>, refusal: Opti
     headers.insert(REQUEST_ID, ask.facts.request_id);
     headers.insert(EXTENDED_ID, ask.facts.extended_id);
     response
+}
+
+/// What a panic in the walk comes to.
+fn panicked(worker: &Worker, panic: &(dyn std::any::Any + Send)) -> Refusal {
+    worker.shard.panicked();
+    Refusal::new(Kind::Internal, "panic").because(words(panic))
 }
 
 /// What a panic said.

@@ -182,18 +182,27 @@ pub struct Refusal {
     pub status: Option<u16>,
     /// Words for the log alone; clients never see them.
     pub detail: String,
+    /// Where in the API's own texts the reason stands: a template's `LINE:COLUMN`, a schema's pointer, a mapping.
+    pub place: Option<Box<str>>,
 }
 
 impl Refusal {
     /// A refusal of this type for this reason.
     pub fn new(kind: Kind, cause: &'static str) -> Refusal {
-        Refusal { kind, cause: Cow::Borrowed(cause), message: None, status: None, detail: String::new() }
+        Refusal { kind, cause: Cow::Borrowed(cause), message: None, status: None, detail: String::new(), place: None }
     }
 
     /// With words for the log.
     #[must_use]
     pub fn because(mut self, detail: impl std::fmt::Display) -> Refusal {
         self.detail = detail.to_string();
+        self
+    }
+
+    /// With the place in a template, a schema or a mapping that the reason stands at.
+    #[must_use]
+    pub fn at(mut self, place: impl Into<Box<str>>) -> Refusal {
+        self.place = Some(place.into());
         self
     }
 

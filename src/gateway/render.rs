@@ -48,5 +48,6 @@ pub(super) async fn render(
 
 /// A template that cannot be parsed or run is its API's fault (vtl §1).
 pub(super) fn failed(error: &TemplateError) -> Refusal {
-    Refusal::new(Kind::ApiConfigurationError, "template_failed").because(error)
+    let place = format!("{}:{}", error.line, error.column);
+    Refusal::new(Kind::ApiConfigurationError, "template_failed").because(error).at(place)
 }

@@ -321,7 +321,8 @@ async fn compiled(
         Ok(Ok(plan)) => Ok(plan),
         Ok(Err(flaws)) => {
             let words: Vec<String> = flaws.iter().map(ToString::to_string).collect();
-            Err(Refusal::new(Kind::ApiConfigurationError, "plan_flaws").because(words.join("; ")))
+            let place = flaws.first().map(|flaw| flaw.place.as_str()).unwrap_or_default();
+            Err(Refusal::new(Kind::ApiConfigurationError, "plan_flaws").because(words.join("; ")).at(place))
         }
         Err(error) => Err(Refusal::new(Kind::Internal, "compile_panicked").because(error)),
     }

@@ -4,11 +4,10 @@
 use super::admit::Admitted;
 use super::ask::{Ask, Client};
 use super::execution::ExecutionLog;
-use super::refusal::{Kind, Refusal};
 use super::route::Matched;
 use super::stage::StagePlan;
 use super::worker::{Shared, Worker};
-use super::{Gateway, finish, refused, words};
+use super::{Gateway, finish, panicked, refused};
 use crate::catalog::Table;
 use crate::catalog::v1::{Method, Stage};
 use crate::net::http::{Body, ConnInfo, Workers};
@@ -108,10 +107,7 @@ async fn run(shared: &Arc<Shared>, trial: Trial) -> Result<Tried, TrialError> {
     let began = ask.facts.began;
     let admitted = Admitted { matched, current: None, quota_spent: false };
     let finished = AssertUnwindSafe(finish(&worker, admitted, &mut ask)).catch_unwind().await;
-    let finished = finished.unwrap_or_else(|panic| {
-        worker.shard.panicked();
-        Err(Refusal::new(Kind::Internal, "panic").because(words(&*panic)))
-    });
+    let finished = finished.unwrap_or_else(|panic| Err(panicked(&worker, &*panic)));
     let answer = match finished {
         Ok(answer) => answer,
         Err(refusal) => refused(&worker, &ask, &refusal),

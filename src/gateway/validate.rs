@@ -47,7 +47,9 @@ pub(super) async fn validate(worker: &Worker, admitted: Admitted, ask: &mut Ask)
 }
 
 fn unusable(error: &SchemaError) -> Refusal {
-    Refusal::new(Kind::ApiConfigurationError, "model_unusable").because(error)
+    Refusal::new(Kind::ApiConfigurationError, "model_unusable")
+        .because(error)
+        .at(format!("{}{}", error.model, error.pointer))
 }
 
 fn parameters(validation: &Validation, ask: &Ask) -> Result<(), Refusal> {
@@ -58,12 +60,15 @@ fn parameters(validation: &Validation, ask: &Ask) -> Result<(), Refusal> {
         Place::Query => query_values(ask.query(), name).any(|value| filled(&value)),
     };
     let missing = validation.required.iter().filter(|(place, name)| !there(*place, name));
-    let missing: Vec<&str> = missing.map(|(_, name)| &**name).collect();
+    let missing: Vec<&(Place, Box<str>)> = missing.collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let message = format!("Missing required request parameters: [{}]", missing.join(", "));
-    Err(Refusal::new(Kind::BadRequestParameters, "missing_parameters").saying(message))
+    let join =
+        |word: &dyn Fn(&(Place, Box<str>)) -> String| missing.iter().map(|it| word(it)).collect::<Vec<_>>().join(", ");
+    let message = format!("Missing required request parameters: [{}]", join(&|(_, name)| name.to_string()));
+    let place = join(&|(place, name)| format!("method.request.{}.{name}", place.word()));
+    Err(Refusal::new(Kind::BadRequestParameters, "missing_parameters").saying(message).at(place))
 }
 
 async fn body(worker: &Worker, schema: Arc<Schema>, ask: &mut Ask) -> Result<(), Refusal> {

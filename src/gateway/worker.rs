@@ -1,6 +1,7 @@
 //! What a gateway shares, and what each of its workers keeps for itself so that no request takes a lock.
 
 use super::admit::Admit;
+use super::explain;
 use super::heavy::HeavyPool;
 use super::key::KeyFacts;
 use super::log::LineBuffer;
@@ -142,6 +143,7 @@ pub(super) struct Shared {
     pub logs: Option<LogRoom>,
     pub plans: Plans,
     pub heavy: HeavyPool,
+    pub records: explain::Records,
 }
 
 type Stages = HashMap<Box<str>, Vec<(Box<str>, Fresh<Current>)>>;
@@ -157,6 +159,7 @@ pub(super) struct Worker {
     pub shard: Arc<Shard>,
     pub lines: Option<LineBuffer>,
     pub shelf: Option<LogShelf>,
+    pub records: Arc<explain::Shard>,
 }
 
 thread_local! {
@@ -179,6 +182,7 @@ impl Worker {
                 shard: shared.metrics.shard(),
                 lines: shared.access_log.clone().map(LineBuffer::new),
                 shelf: shared.logs.as_ref().map(LogRoom::shelf),
+                records: shared.records.shard(),
                 shared: shared.clone(),
             });
             workers.push((shared.id, worker.clone()));

@@ -3,13 +3,14 @@
 use super::ground::Ground;
 use super::usage::{UsageClock, UsageSide};
 use super::voter::{CA_KEY, CaKeys};
-use super::{AdminSettings, NodeError, NodeShared, book, clock, door, look, tls};
+use super::{AdminSettings, NodeError, NodeShared, book, clock, door, explain, look, tls};
 use crate::catalog::cluster::Node;
 use crate::cluster::ConfigGroup;
 use crate::config::{AccessLog, NodeConfig, Profile, StageLogs};
 use crate::control::{Control, Evaluator, Quotas, Seal, Settings, door::Names};
 use crate::edge::probe::{OwnVitals, Vitals};
 use crate::edge::{Forwarder, Nodes, Receiver};
+use crate::gateway::explain::wire::QUESTION_LIMIT;
 use crate::gateway::{Admit, Admitting, Clock, Gateway, GatewayLimits, KeyHash, Kind, Parts, SystemClock};
 use crate::net::http::{Egress, EgressPolicy, ListenOptions, Listener, Pool, UpstreamOptions, Workers, roots::Roots};
 use crate::net::peer::{Unary, kind};
@@ -105,6 +106,8 @@ fn register(ground: &Ground, shared: &Arc<NodeShared>) {
     peers.register(kind::FORWARD, shared.receiver.clone());
     let look = Arc::new(look::LookAtThisNode(Arc::downgrade(shared)));
     peers.register(kind::STATUS, Unary::new(look, 1_024));
+    let remembered = Arc::new(explain::RememberedHere(Arc::downgrade(shared)));
+    peers.register(kind::EXPLAIN, Unary::new(remembered, QUESTION_LIMIT));
     let keys = CaKeys { home: ground.home.clone(), config: shared.config.clone() };
     peers.register(CA_KEY, Unary::new(Arc::new(keys), 64));
     let door = Arc::new(door::Door {

@@ -14,6 +14,7 @@ mod build;
 mod clock;
 mod door;
 mod error;
+mod explain;
 mod ground;
 mod groups;
 mod hex;

@@ -2,7 +2,7 @@
 
 use super::door::propose;
 use super::token::Token;
-use super::{NodeShared, VERSION, arrive::sha256_hex, hex, identity_of, look};
+use super::{NodeShared, VERSION, arrive::sha256_hex, explain, hex, identity_of, look};
 use crate::catalog::cluster::Node;
 use crate::catalog::{Mint, Region};
 use crate::cluster::MemberChange;
@@ -41,6 +41,7 @@ impl NodeShared {
             ["members"] if get => answer(StatusCode::OK, &json!({ "members": look::members(self) })),
             ["rtt"] if get => answer(StatusCode::OK, &json!({ "rtt": look::rtt_of_all(self).await })),
             ["check"] if get => answer(StatusCode::OK, &look::check(self).await),
+            ["explain", id] if get => explain::explain(self, id).await,
             ["apis", api, "diff"] if get => self.diff(api, request.uri().query()).await,
             ["tokens"] if post => self.create_token(request.body()).await,
             ["members", name] if request.method() == Method::DELETE => {

@@ -20,6 +20,18 @@ pub enum Place {
     Query,
 }
 
+impl Place {
+    /// Its word in `method.request.{word}.{name}`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Place::Header => "header",
+            Place::Path => "path",
+            Place::Query => "querystring",
+        }
+    }
+}
+
 /// A compiled model, or why it is none.
 pub type Compiled = Result<Arc<Schema>, SchemaError>;
 

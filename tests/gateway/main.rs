@@ -2,6 +2,7 @@
 
 mod attacks;
 mod backends;
+mod explain;
 mod gateway_responses;
 mod listener;
 mod mapping;

@@ -4,6 +4,8 @@
 mod nodes;
 mod templates;
 
+mod explain;
+
 use nodes::{Cluster, Launch, Node, START, http, wait_for};
 use serde_json::Value;
 use std::path::Path;

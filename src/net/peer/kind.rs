@@ -30,6 +30,8 @@ pub const USAGE_CHARGE: u8 = 13;
 pub const USAGE_PROBE: u8 = 14;
 /// A node's status.
 pub const STATUS: u8 = 15;
+/// Explain: what a node remembers of a refused request.
+pub const EXPLAIN: u8 = 16;
 /// A change of a group's membership, for its leader.
 pub const MEMBERSHIP: u8 = 32;
 /// From here on numbers are free.
