@@ -12,7 +12,8 @@ mod settings;
 pub use listen::Listen;
 pub use resolve::{AccessLog, ConfigError, NodeConfig, Profile, StageLogs, TlsFiles};
 pub use settings::{
-    AwsSettings, ClusterSettings, EgressSettings, ListenSettings, LogSettings, Settings, StageLogSettings, TlsSettings,
+    AwsSettings, BackendSettings, ClusterSettings, EgressSettings, ListenSettings, LogSettings, Settings,
+    StageLogSettings, TlsSettings,
 };
 
 #[cfg(test)]

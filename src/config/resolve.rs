@@ -80,6 +80,10 @@ pub struct NodeConfig {
     pub aws: AwsSettings,
     /// What integrations may reach although it is refused by default.
     pub egress_allow: Vec<String>,
+    /// Who may vouch for backends besides the machine's own authorities; a PEM file.
+    pub backend_ca: Option<PathBuf>,
+    /// Connections to one backend, at most.
+    pub backend_connections: usize,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
     /// Where one line per visit goes.
@@ -193,6 +197,15 @@ impl NodeConfig {
             tls,
             aws: settings.aws,
             egress_allow: settings.egress.allow.unwrap_or_default(),
+            backend_ca: settings.backends.ca,
+            backend_connections: match settings.backends.connections {
+                None => 1_024,
+                Some(connections @ 1..=65_536) => connections,
+                Some(other) => {
+                    let (name, value) = ("backends.connections", other.to_string());
+                    return Err(ConfigError::Value { name, value, rule: "1–65,536" });
+                }
+            },
             trusted_proxies: settings.trusted_proxies.unwrap_or_default(),
             access_log: match settings.log.access.as_deref() {
                 None | Some("stdout") => AccessLog::Stdout,

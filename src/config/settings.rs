@@ -28,6 +28,8 @@ pub struct Settings {
     pub aws: AwsSettings,
     /// Where integrations may go.
     pub egress: EgressSettings,
+    /// How backends are called.
+    pub backends: BackendSettings,
     /// Proxies whose `X-Forwarded-For` is believed, as addresses.
     pub trusted_proxies: Option<Vec<std::net::IpAddr>>,
     /// The cluster that this node belongs to.
@@ -104,6 +106,16 @@ pub struct EgressSettings {
     pub allow: Option<Vec<String>>,
 }
 
+/// `[backends]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BackendSettings {
+    /// Certificate authorities that may vouch for backends, besides the machine's own; PEM.
+    pub ca: Option<PathBuf>,
+    /// Connections to one backend, at most.
+    pub connections: Option<usize>,
+}
+
 /// `[cluster]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -147,6 +159,10 @@ impl Settings {
                 endpoints: self.aws.endpoints.into_iter().chain(stronger.aws.endpoints).collect(),
             },
             egress: EgressSettings { allow: stronger.egress.allow.or(self.egress.allow) },
+            backends: BackendSettings {
+                ca: stronger.backends.ca.or(self.backends.ca),
+                connections: stronger.backends.connections.or(self.backends.connections),
+            },
             trusted_proxies: stronger.trusted_proxies.or(self.trusted_proxies),
             log: LogSettings { access: stronger.log.access.or(self.log.access) },
             logs: StageLogSettings {

@@ -7,7 +7,7 @@ use super::payload;
 use super::refusal::{Kind, Refusal};
 use super::route::Matched;
 use super::worker::Worker;
-use crate::net::http::{Body, BodyError, EgressError, Upstream, UpstreamError};
+use crate::net::http::{Body, EgressError, Upstream, UpstreamError};
 use crate::plan::Backend;
 use http::{HeaderValue, Response};
 use std::time::Duration;
@@ -74,23 +74,11 @@ fn failure(error: &UpstreamError) -> Refusal {
         UpstreamError::Tls { .. } => Refusal::new(Kind::IntegrationFailure, "tls_failed"),
         UpstreamError::HeadTooLong { .. } => Refusal::new(Kind::IntegrationFailure, "answer_head_too_long"),
         UpstreamError::Upgraded => Refusal::new(Kind::IntegrationFailure, "unasked_upgrade"),
-        UpstreamError::Wire(cause) => match body_error(cause) {
-            Some(error) => payload::broken(error),
-            None => Refusal::new(Kind::IntegrationFailure, "invalid_answer"),
-        },
+        UpstreamError::Invalid { .. } => Refusal::new(Kind::IntegrationFailure, "invalid_answer"),
+        UpstreamError::Broken(_) => Refusal::new(Kind::IntegrationFailure, "connection_lost"),
+        UpstreamError::Crowded { .. } => Refusal::new(Kind::IntegrationTimeout, "backend_crowded"),
+        UpstreamError::RequestBody(error) => payload::broken(error),
     })
-}
-
-/// The error of our request body in hyper's, if that was it.
-fn body_error(error: &hyper::Error) -> Option<&BodyError> {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        if let Some(found) = inner.downcast_ref::<BodyError>() {
-            return Some(found);
-        }
-        cause = inner.source();
-    }
-    None
 }
 
 /// An error with its causes, for logs.

@@ -184,8 +184,8 @@ fn http_request(
     let target = match (&matched.stage.targets[matched.method], called.dynamic) {
         (Some(target), _) => target.clone(),
         (None, Some((scheme, authority))) => {
-            let target = Target::parse(&scheme, &authority).ok_or_else(|| config_error("endpoint_address"))?;
-            if http.insecure { target.unverified() } else { target }
+            let target = matched.stage.target(&scheme, &authority, http.insecure);
+            target.ok_or_else(|| config_error("endpoint_address"))?
         }
         (None, None) => return Err(config_error("endpoint_address")),
     };

@@ -5,9 +5,9 @@
 
 use super::refusal::{Kind, Refusal};
 use super::worker::Worker;
-use crate::catalog::v1::{Account, RestApi, Stage};
+use crate::catalog::v1::{Account, ClientCertificate, RestApi, Stage};
 use crate::catalog::{Noun, Table};
-use crate::net::http::Target;
+use crate::net::http::{Identity, Target};
 use crate::observe::log_files::LogName;
 use crate::plan::{Backend, ServingPlan, Which};
 use crate::state::{Row, Scope, World};
@@ -32,17 +32,42 @@ pub(crate) struct StagePlan {
     /// What the stage's logs are called.
     pub(crate) access_log: LogName,
     pub(crate) execution_log: LogName,
+    /// As whom backends are called.
+    shown: Shown,
     /// When the stage was made.
     created_ms: i64,
 }
 
+/// The client certificate of a stage.
+#[derive(Debug)]
+pub(super) enum Shown {
+    /// The stage has none.
+    Nobody,
+    /// This one.
+    As(Identity),
+    /// It has one that cannot be used: TLS backends are not called, since they would see nobody.
+    Unusable,
+}
+
+impl Shown {
+    /// The backend, called as the stage wants it.
+    fn target(&self, scheme: &str, authority: &str, insecure: bool) -> Option<Target> {
+        let target = Target::parse(scheme, authority)?;
+        let target = if insecure { target.unverified() } else { target };
+        match self {
+            Shown::As(identity) => Some(target.shown(identity)),
+            Shown::Unusable if target.scheme() == "https" => None,
+            Shown::Nobody | Shown::Unusable => Some(target),
+        }
+    }
+}
+
 impl StagePlan {
-    fn new(plan: ServingPlan, created_ms: i64) -> StagePlan {
+    fn new(plan: ServingPlan, shown: Shown, created_ms: i64) -> StagePlan {
         let target = |backend: &Backend| match backend {
             Backend::Http(http) => {
                 let (scheme, authority) = http.uri.fixed.as_ref()?;
-                let target = Target::parse(scheme, authority)?;
-                Some(if http.insecure { target.unverified() } else { target })
+                shown.target(scheme, authority, http.insecure)
             }
             _ => None,
         };
@@ -52,12 +77,17 @@ impl StagePlan {
         let api_id = HeaderValue::try_from(&*plan.api).ok();
         let access_log = LogName::access(&plan.api, &plan.stage);
         let execution_log = LogName::execution(&plan.api, &plan.stage);
-        StagePlan { plan, targets, throttles, api_id, access_log, execution_log, created_ms }
+        StagePlan { plan, targets, throttles, api_id, access_log, execution_log, shown, created_ms }
+    }
+
+    /// A backend whose address only the request tells.
+    pub(super) fn target(&self, scheme: &str, authority: &str, insecure: bool) -> Option<Target> {
+        self.shown.target(scheme, authority, insecure)
     }
 
     /// Of a plan that nobody serves.
     pub(super) fn of_trial(plan: ServingPlan) -> StagePlan {
-        StagePlan::new(plan, 0)
+        StagePlan::new(plan, Shown::Nobody, 0)
     }
 
     /// The key of another revision of the same stage.
@@ -236,6 +266,31 @@ pub(super) fn plan_key(api: &str, stage: &Stage) -> PlanKey {
     }
 }
 
+/// The certificate that a stage shows backends; it never changes while a stage has it.
+fn shown(worker: &Worker, world: &World, scope: &Scope, stage: &Stage) -> Shown {
+    let Some(id) = stage.client_certificate_id.as_deref().filter(|id| !id.is_empty()) else { return Shown::Nobody };
+    let opened = match world.get::<ClientCertificate>(&scope.to_region(), id) {
+        Ok(Some(row)) => match worker.shared.key_hash.open(&row.private_key_sealed) {
+            Some(key) => Identity::new(row.pem_encoded_certificate.as_bytes(), &key).map_err(|e| e.to_string()),
+            None => Err("its private key cannot be opened".into()),
+        },
+        Ok(None) => Err("there is no such certificate".into()),
+        Err(error) => Err(error.to_string()),
+    };
+    opened.map_or_else(
+        |why| {
+            tracing::error!(
+                certificate = id,
+                stage = stage.stage_name.as_str(),
+                why,
+                "a client certificate is of no use"
+            );
+            Shown::Unusable
+        },
+        Shown::As,
+    )
+}
+
 async fn compiled(
     worker: &Worker,
     world: &Arc<World>,
@@ -254,10 +309,12 @@ async fn compiled(
         world.frozen(scope, &stage.deployment_id).ok_or_else(|| Refusal::new(Kind::UnknownStage, "no_deployment"))?;
     let (account, region, api) = (account.to_owned(), region.to_owned(), api.to_owned());
     let plans = worker.shared.plans.clone();
+    let shown = shown(worker, world, scope, &stage);
     let compile = move || {
         plans.try_get_with(key, || {
             let which = Which { account: &account, region: &region, api: &api };
-            ServingPlan::compile(&tree, &stage, which).map(|plan| Arc::new(StagePlan::new(plan, stage.created_date_ms)))
+            ServingPlan::compile(&tree, &stage, which)
+                .map(|plan| Arc::new(StagePlan::new(plan, shown, stage.created_date_ms)))
         })
     };
     match tokio::task::spawn_blocking(compile).await {

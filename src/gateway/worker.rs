@@ -48,10 +48,17 @@ impl Clock for SystemClock {
     }
 }
 
-/// How an API key's value is looked up: by its HMAC under the cluster's key, which only the node holds.
+/// What is done with the cluster's key, which only the node holds: API keys are looked up by their HMAC under it, and
+/// private keys of client certificates are sealed with it.
 pub trait KeyHash: Send + Sync {
     /// The HMAC of a value, as `catalog::v1::ApiKey::value_hash` stores it.
     fn hash(&self, value: &[u8]) -> [u8; 32];
+
+    /// Opens what was sealed, such as `catalog::v1::ClientCertificate::private_key_sealed`; `None` where it cannot.
+    fn open(&self, sealed: &[u8]) -> Option<Vec<u8>> {
+        let _ = sealed;
+        None
+    }
 }
 
 /// Settings with AWS's value beside them.

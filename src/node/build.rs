@@ -12,7 +12,7 @@ use crate::edge::probe::{OwnVitals, Vitals};
 use crate::edge::{Forwarder, Nodes, Receiver};
 use crate::gateway::explain::wire::QUESTION_LIMIT;
 use crate::gateway::{Admit, Admitting, Clock, Gateway, GatewayLimits, KeyHash, Kind, Parts, SystemClock};
-use crate::net::http::{Egress, EgressPolicy, ListenOptions, Listener, Pool, UpstreamOptions, Workers};
+use crate::net::http::{Egress, EgressPolicy, ListenOptions, Listener, Pool, UpstreamOptions, Workers, roots::Roots};
 use crate::net::peer::{Unary, kind};
 use crate::observe::access::AccessLog as AccessWriter;
 use crate::observe::edge::EdgeMetrics;
@@ -166,8 +166,14 @@ fn pool(ground: &Ground, config: &NodeConfig) -> Result<(Pool, EgressPolicy), No
     let allow = config.egress_allow.iter().map(|text| network(text)).collect::<Result<_, _>>()?;
     let own = ground.at.admin.into_iter().chain([ground.at.peers]).collect();
     let policy = EgressPolicy { loopback: config.is_private(), allow, own };
-    let pool = Pool::new(Egress::new(policy.clone()), UpstreamOptions::default())
-        .map_err(|cause| NodeError::Tls { what: "TLS to backends".into(), cause: cause.to_string() })?;
+    let failed = |cause: String| NodeError::Tls { what: "TLS to backends".into(), cause };
+    let mut options =
+        UpstreamOptions { connections_per_target: config.backend_connections, ..UpstreamOptions::default() };
+    if let Some(file) = &config.backend_ca {
+        let pem = std::fs::read(file).map_err(|e| failed(format!("[backends] ca = {}: {e}", file.display())))?;
+        options.roots = Roots::Also(pem);
+    }
+    let pool = Pool::new(Egress::new(policy.clone()), options).map_err(|cause| failed(cause.to_string()))?;
     Ok((pool, policy))
 }
 
@@ -262,6 +268,10 @@ struct Hashes(Arc<super::seal::SealKey>);
 impl KeyHash for Hashes {
     fn hash(&self, value: &[u8]) -> [u8; 32] {
         self.0.index(value)
+    }
+
+    fn open(&self, sealed: &[u8]) -> Option<Vec<u8>> {
+        self.0.open(sealed)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The gateway from its sockets: real listeners and backends on loopback, one module per concern.
 
+mod attacks;
 mod backends;
 mod explain;
 mod gateway_responses;
@@ -12,5 +13,6 @@ mod site;
 mod sockets;
 mod stage_logs;
 mod trial;
+mod trust;
 mod validate;
 mod walk;

@@ -1,20 +1,18 @@
 //! One body type for everything that flows through a worker, without a box.
 //!
-//! The proxy path moves hyper's own body (`Incoming`), wrapped at most by the lease that gives its backend connection
-//! back to the idle list. Only a body that comes from another node is boxed.
+//! The proxy path moves hyper's own body (`Incoming`) to the backend and our client's back; an answer that came whole with
+//! its head is plain bytes.
 
 use super::coding::{CodedBody, Coding};
-use super::upstream::Lease;
+use super::raw::RawBody;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use std::collections::VecDeque;
-use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use tokio::time::{Instant, Sleep};
 
 /// Why a body ended before its end.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +45,7 @@ pub enum Body {
     /// A body as hyper reads it from a client.
     Client(ClientBody),
     /// A backend's body; at its end the connection goes back to the idle list.
-    Backend(BackendBody),
+    Backend(Box<RawBody>),
     /// A body of a foreign type: a peer's stream.
     Peer(PeerBody),
     /// Any of the above with a limit on what may still come.
@@ -156,6 +154,23 @@ impl Body {
     }
 }
 
+impl Body {
+    /// The next bytes; trailers are passed over.
+    pub(super) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        loop {
+            match std::task::ready!(http_body::Body::poll_frame(Pin::new(&mut *self), cx)) {
+                None => return Poll::Ready(None),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Poll::Ready(Some(Ok(data)));
+                    }
+                }
+            }
+        }
+    }
+}
+
 impl From<Incoming> for Body {
     fn from(incoming: Incoming) -> Self {
         ClientBody::watched(incoming, None)
@@ -177,7 +192,7 @@ impl http_body::Body for Body {
             Body::Empty => Poll::Ready(None),
             Body::Full(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
             Body::Client(client) => client.poll(cx),
-            Body::Backend(backend) => backend.poll(cx),
+            Body::Backend(backend) => backend.poll(cx).map(|polled| polled.map(|data| data.map(Frame::data))),
             Body::Peer(peer) => peer.0.as_mut().poll_frame(cx),
             Body::Capped(capped) => capped.poll(cx),
             Body::Coded(coded) => coded.poll(cx),
@@ -190,7 +205,7 @@ impl http_body::Body for Body {
             Body::Empty => true,
             Body::Full(bytes) => bytes.is_none(),
             Body::Client(client) => client.incoming.is_end_stream(),
-            Body::Backend(backend) => backend.incoming.is_end_stream(),
+            Body::Backend(backend) => backend.is_end(),
             Body::Peer(peer) => peer.0.is_end_stream(),
             Body::Capped(capped) => capped.body.is_end_stream(),
             Body::Coded(coded) => coded.is_end_stream(),
@@ -203,7 +218,7 @@ impl http_body::Body for Body {
             Body::Empty => SizeHint::with_exact(0),
             Body::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
             Body::Client(client) => client.incoming.size_hint(),
-            Body::Backend(backend) => backend.incoming.size_hint(),
+            Body::Backend(backend) => backend.size_hint(),
             Body::Peer(peer) => peer.0.size_hint(),
             Body::Capped(capped) => capped.body.size_hint(),
             Body::Coded(_) | Body::Begun(_) => SizeHint::default(),
@@ -239,53 +254,6 @@ impl ClientBody {
             whole.store(true, Ordering::Relaxed);
         }
         polled.map_err(BodyError::Wire)
-    }
-}
-
-/// A backend's response body and the claim on the connection that carries it.
-#[derive(Debug)]
-pub struct BackendBody {
-    incoming: Incoming,
-    lease: Option<Lease>,
-    until: Instant,
-    timer: Option<Pin<Box<Sleep>>>,
-}
-
-impl BackendBody {
-    /// Wraps hyper's body; `lease` is released at its clean end and dropped (closing the connection) otherwise.
-    pub(super) fn wrap(incoming: Incoming, lease: Lease, until: Instant) -> Body {
-        if http_body::Body::is_end_stream(&incoming) {
-            lease.release();
-            return Body::Empty;
-        }
-        Body::Backend(BackendBody { incoming, lease: Some(lease), until, timer: None })
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        use http_body::Body as _;
-        let polled = Pin::new(&mut self.incoming).poll_frame(cx);
-        match &polled {
-            Poll::Ready(Some(Ok(_))) if self.incoming.is_end_stream() => self.finish(),
-            Poll::Ready(None) => self.finish(),
-            Poll::Ready(Some(Err(_))) => self.lease = None,
-            Poll::Ready(_) => {}
-            // Most answers are here with their head: only one that lets us wait costs a timer.
-            Poll::Pending => {
-                let until = self.until;
-                let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
-                if timer.as_mut().poll(cx).is_ready() {
-                    self.lease = None;
-                    return Poll::Ready(Some(Err(BodyError::Cut("its time is over".into()))));
-                }
-            }
-        }
-        polled.map_err(BodyError::Wire)
-    }
-
-    fn finish(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            lease.release();
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::body::Body;
 use super::idle::CoarseTimer;
 use super::socket::{ClientSocket, Watch};
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -220,12 +220,18 @@ async fn serve_stream<IO, S>(
         drive(conn, drain, |conn| conn.graceful_shutdown(), None).await;
     } else {
         let visits = watch.clone();
+        let ends = watch.clone();
         let serve = service_fn(move |request: Request<Incoming>| {
             let (visit, request) = visits.visit(request);
             let answer = service.clone().serve(request, info.clone());
+            let ends = ends.clone();
             async move {
-                let answer = answer.await;
+                let mut answer = answer.await;
                 drop(visit);
+                if ends.wants_end() {
+                    // Said here, hyper reads no further: a request may lie in its buffer already.
+                    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
                 Ok::<_, Infallible>(answer)
             }
         });

@@ -53,6 +53,9 @@ pub(super) fn client_config(roots: &Roots) -> Result<Arc<ClientConfig>, TlsError
         Roots::System => builder.with_root_certificates(system()).with_no_client_auth(),
         Roots::Also(pem) => {
             let mut store = system();
+            if CertificateDer::pem_slice_iter(pem).next().is_none() {
+                return Err(TlsError::Pem { what: "certificate", why: "no certificate in it".into() });
+            }
             for certificate in CertificateDer::pem_slice_iter(pem) {
                 let certificate = certificate.map_err(|e| TlsError::Pem { what: "certificate", why: e.to_string() })?;
                 store.add(certificate)?;
