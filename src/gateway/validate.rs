@@ -60,15 +60,13 @@ fn parameters(validation: &Validation, ask: &Ask) -> Result<(), Refusal> {
         Place::Query => query_values(ask.query(), name).any(|value| filled(&value)),
     };
     let missing = validation.required.iter().filter(|(place, name)| !there(*place, name));
-    let missing: Vec<&(Place, Box<str>)> = missing.collect();
-    if missing.is_empty() {
+    let (names, places): (Vec<&str>, Vec<String>) =
+        missing.map(|(place, name)| (&**name, format!("method.request.{}.{name}", place.word()))).unzip();
+    if names.is_empty() {
         return Ok(());
     }
-    let join =
-        |word: &dyn Fn(&(Place, Box<str>)) -> String| missing.iter().map(|it| word(it)).collect::<Vec<_>>().join(", ");
-    let message = format!("Missing required request parameters: [{}]", join(&|(_, name)| name.to_string()));
-    let place = join(&|(place, name)| format!("method.request.{}.{name}", place.word()));
-    Err(Refusal::new(Kind::BadRequestParameters, "missing_parameters").saying(message).at(place))
+    let message = format!("Missing required request parameters: [{}]", names.join(", "));
+    Err(Refusal::new(Kind::BadRequestParameters, "missing_parameters").saying(message).at(places.join(", ")))
 }
 
 async fn body(worker: &Worker, schema: Arc<Schema>, ask: &mut Ask) -> Result<(), Refusal> {

@@ -86,7 +86,9 @@ static HINTS: &[(&str, &str)] = &[
     ("tls_failed", "Check the backend's certificate, or set tlsConfig.insecureSkipVerification on the integration."),
     ("answer_head_too_long", "Let the backend send fewer or shorter headers."),
     ("unasked_upgrade", "Let the backend answer in HTTP/1.1: it changed the protocol without being asked."),
-    ("invalid_answer", "Look at the backend's log: it closed the connection, or what it sent is no HTTP answer."),
+    ("invalid_answer", "Look at the backend's log: what it sent is no HTTP answer."),
+    ("connection_lost", "Look at the backend's log: it closed the connection before its answer was whole."),
+    ("backend_crowded", "Make the backend faster, or let it take more connections: no place became free in time."),
     ("integration_timeout", "Make the backend faster, or raise the integration's timeoutInMillis."),
     // answer
     ("answer_too_large", "Let the backend send less, or let the answer pass through without a template."),
