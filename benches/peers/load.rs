@@ -39,6 +39,8 @@ struct Ask {
     tls: Option<TlsConnector>,
     h2: bool,
     streams: usize,
+    /// Sent with POST; empty: GET without one. HTTP/1.1 alone.
+    body: String,
 }
 
 struct Tally {
@@ -60,7 +62,8 @@ fn note(tally: &Shared, began: Instant, good: bool) -> bool {
     tally.stop
 }
 
-/// `load --address A --path P [--host H] [--header N:V] [--connections N] [--streams N] [--seconds S] [--cert FILE] [--h2 1]`.
+/// `load --address A --path P [--host H] [--header N:V] [--connections N] [--streams N] [--seconds S] [--cert FILE] [--h2 1]
+/// [--body BYTES]`.
 pub(crate) fn run(flags: &Flags) -> Outcome<()> {
     let need = |name: &str| flags.text(name).map(str::to_owned).ok_or(format!("--{name} is missing"));
     let h2 = flags.number("h2", 0_u8) == 1;
@@ -73,11 +76,31 @@ pub(crate) fn run(flags: &Flags) -> Outcome<()> {
         tls,
         h2,
         streams: flags.number("streams", 1),
+        body: order(flags.number("body", 0)),
     };
     let (connections, seconds) = (flags.number("connections", 64_usize), flags.number("seconds", 4.0_f64));
     let seen = on_one_thread(measure(ask, connections, seconds))??;
     println!("{}", serde_json::to_string(&seen)?);
     Ok(())
+}
+
+/// An order of about this many bytes, as JSON; nothing for none.
+fn order(bytes: usize) -> String {
+    if bytes == 0 {
+        return String::new();
+    }
+    let item = |n: usize| {
+        format!(r#"{{"id":{n},"name":"item number {n}","price":{n}.5,"tags":["a","b"],"nested":{{"ok":true}}}}"#)
+    };
+    let mut items = String::new();
+    for n in 0.. {
+        if items.len() + 60 > bytes {
+            break;
+        }
+        items.push_str(if n == 0 { "" } else { "," });
+        items.push_str(&item(n));
+    }
+    format!(r#"{{"customer":"Rex","city":"Lima","items":[{items}]}}"#)
 }
 
 async fn measure(ask: Ask, connections: usize, seconds: f64) -> Outcome<Seen> {
@@ -130,7 +153,12 @@ async fn connection(ask: &Ask, tally: &Shared) -> Outcome<()> {
 
 async fn h1(mut stream: impl AsyncRead + AsyncWrite + Unpin, ask: &Ask, tally: &Shared) -> Outcome<()> {
     let header = ask.header.as_ref().map(|(name, value)| format!("{name}: {value}\r\n")).unwrap_or_default();
-    let request = format!("GET {} HTTP/1.1\r\nHost: {}\r\n{header}\r\n", ask.path, ask.host).into_bytes();
+    let (verb, length) = match ask.body.len() {
+        0 => ("GET", String::new()),
+        length => ("POST", format!("Content-Type: application/json\r\nContent-Length: {length}\r\n")),
+    };
+    let head = format!("{verb} {} HTTP/1.1\r\nHost: {}\r\n{header}{length}\r\n", ask.path, ask.host);
+    let request = (head + &ask.body).into_bytes();
     let mut buffer = vec![0_u8; 64 << 10];
     loop {
         let began = Instant::now();

@@ -19,6 +19,8 @@ struct Target {
     path: String,
     host: String,
     key: Option<String>,
+    /// Bytes of the body that is posted; 0: GET.
+    body: usize,
 }
 
 struct Workload {
@@ -50,6 +52,7 @@ fn peer(peer: &Peer, path: &str, tls: bool) -> Target {
         path: path.to_owned(),
         host: "localhost".to_owned(),
         key,
+        body: 0,
     }
 }
 
@@ -65,6 +68,9 @@ fn measure(workload: &Workload, target: &Target, seconds: f64, cert: &Path) -> O
     flag("h2", u8::from(workload.h2).to_string());
     if workload.tls {
         flag("cert", cert.display().to_string());
+    }
+    if target.body > 0 {
+        flag("body", target.body.to_string());
     }
     if let Some(key) = &target.key {
         flag("header", format!("x-api-key:{key}"));
@@ -168,7 +174,8 @@ impl Field {
             address: if tls { listen.gateway_https } else { listen.gateway_http }.to_string(),
             path: format!("/prod{path}"),
             host: api.host.clone(),
-            key: (path == "/keyed").then(|| api.key.clone()),
+            key: matches!(path, "/keyed" | "/full").then(|| api.key.clone()),
+            body: if matches!(path, "/full" | "/order") { 4_096 } else { 0 },
         })
     }
 
@@ -191,6 +198,9 @@ impl Field {
         let h2 = tls("Proxy 1 KiB, TLS, HTTP/2, 8 connections of 8 streams", 8, self.proxies("/1k", true));
         let mut keyed = self.targets([self.nginx.as_ref(), self.haproxy.as_ref()], "/keyed", false);
         keyed.extend(self.ours("Meridian, its plain proxy", "/1k", false));
+        let whole =
+            [("Meridian, its plain proxy of the same body", "/order"), ("Meridian, the whole pipeline", "/full")];
+        let whole = whole.into_iter().filter_map(|(name, path)| self.ours(name, path, false)).collect();
         vec![
             plain("Mock, 64 connections", 64, mocks),
             plain("Proxy 1 KiB, 64 connections", 64, self.proxies("/1k", false)),
@@ -203,6 +213,7 @@ impl Field {
                 64,
                 keyed,
             ),
+            plain("The whole pipeline with a 4 KB body (key, validate, map, proxy, map), 64 connections", 64, whole),
         ]
     }
 }

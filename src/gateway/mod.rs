@@ -1,11 +1,12 @@
 //! The visitor's walk, as one list of steps, cut once between edge and region (foundations §5).
 //!
 //! ```text
-//! place → route → policy → authorize → key → admit │ (cache) → validate → map → integrate → answer
+//! place → route → policy → authorize → key → admit │ (cache) → validate → map → integrate → answer → squeeze
 //!                          the node that the client reached │ a node of a region that serves the API
 //! ```
 //! Each step is a file, takes the last step's type and returns a richer one, or a [`Refusal`]. The plan is pinned at
-//! `place`. Bytes of refusals are made in `refusal`, by the node that faces the client.
+//! `place`. Bytes of refusals are made in `refusal` and `dress`, by the node that faces the client. Where a step wants a
+//! body whole, converted or run through a template, it asks `payload` and `render`; what may take long, `heavy`.
 
 mod admit;
 mod answer;
