@@ -94,7 +94,8 @@ async fn templates_see_the_request_its_context_and_the_stages_variables() {
     assert_eq!((found["ip"].as_str(), found["agent"].as_str()), (Some("127.0.0.1"), Some("test")));
     assert_eq!(found["caller"], "");
     for form in [format!("/_aws/execute-api/{API}/prod"), format!("/restapis/{API}/prod/_user_request_")] {
-        let bytes = format!("POST {form}/pets/7?x=1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
+        let bytes =
+            format!("POST {form}/pets/7?x=1 HTTP/1.1\r\nHost: localhost\r\nX-One: 1\r\nContent-Length: 0\r\n\r\n");
         let answer = super::sockets::ask(site.addr, bytes).await.expect("an answer");
         let found: serde_json::Value = serde_json::from_str(&answer.text()).expect("JSON");
         assert_eq!(found["path"], "/prod/pets/7 /pets/{id} POST", "{form}: as AWS would have been asked");

@@ -132,8 +132,11 @@ fn trailers(buf: &mut BytesMut) -> Result<bool, &'static str> {
 mod tests {
     use super::*;
 
-    /// The body and what is left behind it, `None` when it is not whole.
-    fn read(pieces: &[&[u8]]) -> Result<Option<(Vec<u8>, Vec<u8>)>, &'static str> {
+    /// The body and what is left behind it.
+    type Whole = (Vec<u8>, Vec<u8>);
+
+    /// `None` when it is not whole.
+    fn read(pieces: &[&[u8]]) -> Result<Option<Whole>, &'static str> {
         let (mut chunks, mut buf, mut body) = (Chunks::default(), BytesMut::new(), Vec::new());
         for piece in pieces {
             buf.extend_from_slice(piece);
