@@ -12,7 +12,7 @@ use super::worker::Worker;
 use crate::plan::mapping::query_values;
 use crate::plan::validation::{Place, Validation};
 use crate::plan::{Backend, media};
-use crate::spec::schema::{Invalid, Schema, SchemaError};
+use crate::spec::schema::{Schema, SchemaError};
 use bytes::Bytes;
 use http::header;
 use std::sync::Arc;
@@ -76,18 +76,19 @@ async fn body(worker: &Worker, schema: Arc<Schema>, ask: &mut Ask) -> Result<(),
         Verdict::OutOfFuel => heavy::run(worker, move || judge(&schema, &bytes, FUEL)).await?,
         verdict => verdict,
     };
-    let why = match verdict {
+    let (why, place) = match verdict {
         Verdict::Valid => return Ok(()),
-        Verdict::OutOfFuel => "[it takes too long to validate]".to_owned(),
-        Verdict::Invalid(why) => why,
+        Verdict::OutOfFuel => ("[it takes too long to validate]".to_owned(), "#".to_owned()),
+        Verdict::Invalid(why, place) => (why, place),
     };
     ask.facts.validation_error = Some(why.clone());
-    Err(Refusal::new(Kind::BadRequestBody, "invalid_body").because(why))
+    Err(Refusal::new(Kind::BadRequestBody, "invalid_body").because(why).at(place))
 }
 
 enum Verdict {
     Valid,
-    Invalid(String),
+    /// Why, and a pointer to where.
+    Invalid(String, String),
     OutOfFuel,
 }
 
@@ -96,11 +97,11 @@ fn judge(schema: &Schema, bytes: &Bytes, fuel: u64) -> Verdict {
     let instance = if bytes.is_empty() { Ok(serde_json::Value::Null) } else { serde_json::from_slice(bytes) };
     let instance = match instance {
         Ok(instance) => instance,
-        Err(error) => return Verdict::Invalid(format!("[Unable to parse JSON: {error}]")),
+        Err(error) => return Verdict::Invalid(format!("[Unable to parse JSON: {error}]"), "#".to_owned()),
     };
     match schema.validate(&instance, fuel) {
         Ok(()) => Verdict::Valid,
         Err(invalid) if invalid.is_out_of_fuel() => Verdict::OutOfFuel,
-        Err(invalid @ Invalid { .. }) => Verdict::Invalid(invalid.to_string()),
+        Err(invalid) => Verdict::Invalid(invalid.to_string(), invalid.pointer),
     }
 }

@@ -56,6 +56,7 @@ pub(super) fn build(ground: &Ground, config: &NodeConfig, group: &ConfigGroup) -
     let seed = u64::from_le_bytes(super::arrive::random()?);
     let nodes = Nodes::new(identity.node_id, &identity.region, seed, edge_metrics.clone());
     let (pool, policy) = pool(ground, config)?;
+    super::metrics::register_pool(&mut registry, &pool);
     let logs = stage_logs(ground, config)?;
     logs.measure(&mut registry);
     let gateway = Gateway::new(Parts {

@@ -1,6 +1,7 @@
-//! What replication measures, read from the groups when somebody asks for `/metrics`.
+//! What replication and the way to backends measure, read when somebody asks for `/metrics`.
 
 use crate::cluster::{ConfigGroup, GroupStatus};
+use crate::net::http::Pool;
 use crate::observe::cluster::ClusterMetrics;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -19,6 +20,37 @@ impl std::fmt::Debug for Raft {
 pub(super) fn register(registry: &mut Registry, group: &ConfigGroup) {
     group.measure(ClusterMetrics::new(registry));
     registry.register_collector(Box::new(Raft(group.clone())));
+}
+
+struct Backends(Pool);
+
+impl std::fmt::Debug for Backends {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Backends")
+    }
+}
+
+/// Adds the figures of the connections to backends.
+pub(super) fn register_pool(registry: &mut Registry, pool: &Pool) {
+    registry.register_collector(Box::new(Backends(pool.clone())));
+}
+
+impl Collector for Backends {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let counts = self.0.counts();
+        let signed = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
+        for (name, help, value) in [
+            ("backend_connections", "Open connections to backends, idle ones too", signed(counts.open)),
+            ("backend_connections_idle", "Idle connections to backends", signed(counts.idle)),
+            ("backend_calls_waiting", "Calls that wait for a connection to their backend", signed(counts.waiting)),
+        ] {
+            let gauge = ConstGauge::new(value);
+            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+        }
+        let opened = ConstCounter::new(counts.opened);
+        let help = "Connections to backends that were opened";
+        opened.encode(encoder.encode_descriptor("backend_connections_opened", help, None, opened.metric_type())?)
+    }
 }
 
 fn lag(status: &GroupStatus) -> u64 {

@@ -114,7 +114,7 @@ const CALLS: &[(&str, &str, &str, &str, &str, &str)] = &[
     ("/validator", "", "", "validate", "validator_gone", ""),
     ("/parameters", "", "", "validate", "missing_parameters", "method.request.header.X-Needed"),
     ("/odd", "", "{}", "validate", "model_unusable", "Odd#/properties/a"),
-    ("/body", "", "{}", "validate", "invalid_body", ""),
+    ("/body", "", "{}", "validate", "invalid_body", "#"),
     ("/media", "Content-Type: text/csv\r\n", "a,b", "map", "no_request_template", ""),
     ("/mock", "", "", "map", "mock_status", ""),
     ("/template", "", "", "map", "template_failed", "2:"),

@@ -292,6 +292,10 @@ fn a_development_node_takes_any_credentials_and_forgets_on_demand() {
         "meridian_config_commit_seconds_count ",
         "meridian_edge_in_flight ",
         "meridian_usage_grants_total ",
+        "meridian_backend_connections ",
+        "meridian_backend_connections_idle ",
+        "meridian_backend_calls_waiting ",
+        "meridian_backend_connections_opened_total ",
     ] {
         assert!(named(family), "{family} is not in:\n{metrics}");
     }

@@ -40,6 +40,8 @@ pub struct Schema {
 pub struct Invalid {
     /// A message for each failing keyword.
     pub messages: Vec<String>,
+    /// A JSON pointer to the first value that fails, as a fragment (`#/items/0/name`).
+    pub pointer: String,
 }
 
 impl Invalid {

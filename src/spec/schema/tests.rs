@@ -167,3 +167,21 @@ fn schemas_that_mean_harm_come_to_an_end() {
     let deep = (0..100).fold(json!({}), |inner, _| json!({"not": inner}));
     assert_eq!(said(deep, json!(1)).split(": ").last(), Some("schemas lie more than 64 deep in one another"));
 }
+
+#[test]
+fn the_first_value_that_fails_is_pointed_to() {
+    let item = json!({"type": "object", "required": ["n"], "properties": {"n": {"allOf": [{"type": "integer"}]}}});
+    let schema = json!({"properties": {"a/b": {"items": item}}, "additionalProperties": {"maxLength": 2}});
+    for (instance, pointer) in [
+        (json!({"a/b": [{"n": 1}, {}]}), "#/a~1b/1"),
+        (json!({"a/b": [{"n": 1}, {"n": 2}, {"n": "x"}, {}]}), "#/a~1b/2/n"),
+        (json!({"long": "abc", "longer": "abcd"}), "#/long"),
+        (json!({"z": "", "x".repeat(100): "abc"}), &format!("#/{}", "x".repeat(64))),
+    ] {
+        let compiled = Schema::compile("M", &[("M", &schema)]).expect("a schema");
+        let invalid = compiled.validate(&instance, FUEL).expect_err("invalid");
+        assert_eq!(invalid.pointer, pointer, "{instance}");
+    }
+    let root = Schema::compile("M", &[("M", &json!({"type": "object"}))]).expect("a schema");
+    assert_eq!(root.validate(&json!(1), FUEL).expect_err("invalid").pointer, "#");
+}

@@ -20,6 +20,9 @@ struct Validator<'v> {
 /// The work became too much.
 struct TooMuch;
 
+/// Letters of a name that a pointer shows.
+const MOST_NAME: usize = 64;
+
 /// Bytes of messages that are kept; after these, one says that there are more.
 const MOST_SAID: usize = 1 << 20;
 
@@ -29,16 +32,19 @@ struct Said {
     /// `None` where only the count is asked for.
     texts: Option<Vec<String>>,
     bytes: usize,
+    /// Where the first of it stands: made on the way back from there, so that a valid instance pays nothing.
+    pointer: Option<String>,
 }
 
 impl Said {
     fn new(kept: bool) -> Said {
-        Said { count: 0, texts: kept.then(Vec::new), bytes: 0 }
+        Said { count: 0, texts: kept.then(Vec::new), bytes: 0, pointer: None }
     }
 
     fn push(&mut self, text: impl FnOnce() -> String) {
         self.count += 1;
         let Some(texts) = &mut self.texts else { return };
+        self.pointer.get_or_insert_default();
         if self.bytes > MOST_SAID {
             return;
         }
@@ -58,8 +64,11 @@ pub(super) fn instance(schema: &Schema, instance: &Json, fuel: u64) -> Result<()
     let mut said = Said::new(true);
     match validator.check(schema.root, instance, &mut said) {
         Ok(()) if said.count == 0 => Ok(()),
-        Ok(()) => Err(Invalid { messages: said.texts.unwrap_or_default() }),
-        Err(TooMuch) => Err(Invalid { messages: vec![say::TOO_MUCH.to_owned()] }),
+        Ok(()) => Err(Invalid {
+            messages: said.texts.unwrap_or_default(),
+            pointer: format!("#{}", said.pointer.unwrap_or_default()),
+        }),
+        Err(TooMuch) => Err(Invalid { messages: vec![say::TOO_MUCH.to_owned()], pointer: "#".to_owned() }),
     }
 }
 
@@ -102,6 +111,17 @@ impl Validator<'_> {
             }
         }
         self.depth -= 1;
+        Ok(())
+    }
+
+    /// The same for what lies at `place` in its parent.
+    fn below(&mut self, place: &dyn std::fmt::Display, node: NodeId, instance: &Json, said: &mut Said) -> Judged<()> {
+        let found = said.pointer.is_some();
+        self.check(node, instance, said)?;
+        if let (false, Some(pointer)) = (found, &mut said.pointer) {
+            let name: String = place.to_string().chars().take(MOST_NAME).collect();
+            pointer.insert_str(0, &format!("/{}", name.replace('~', "~0").replace('/', "~1")));
+        }
         Ok(())
     }
 
@@ -302,7 +322,7 @@ impl Validator<'_> {
                         }),
                     };
                     if let Some(schema) = schema {
-                        self.check(schema, item, said)?;
+                        self.below(&at, schema, item, said)?;
                     }
                 }
             }
@@ -311,17 +331,17 @@ impl Validator<'_> {
                     let mut known = false;
                     if let Some(schema) = node.properties.get(name) {
                         known = true;
-                        self.check(*schema, value, said)?;
+                        self.below(name, *schema, value, said)?;
                     }
                     for (regex, schema) in &node.pattern_properties {
                         self.charge(regex.cost(name.len()))?;
                         if regex.finds(name) {
                             known = true;
-                            self.check(*schema, value, said)?;
+                            self.below(name, *schema, value, said)?;
                         }
                     }
                     if let (false, Additional::Schema(schema)) = (known, node.additional_properties) {
-                        self.check(schema, value, said)?;
+                        self.below(name, schema, value, said)?;
                     }
                 }
             }
