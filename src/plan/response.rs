@@ -135,6 +135,6 @@ impl Responses {
             return default();
         }
         let text = status.to_string();
-        self.all.iter().find(|r| r.pattern.as_ref().is_some_and(|p| p.matches(&text))).or_else(default)
+        self.all.iter().find(|r| r.pattern.as_ref().is_some_and(|p| p.matches(&text).unwrap_or(false))).or_else(default)
     }
 }

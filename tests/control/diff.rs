@@ -295,7 +295,7 @@ fn all_that_would_fail_when_it_is_called_is_a_warning_and_no_refusal() {
                "requestParameters": {"integration.request.path.a": "method.request.path.a", "integration.request.header.h": "stageVariables.h"}})
     };
     let method = |integration: Value| json!({"responses": {"200": {"description": ""}, "201": {"description": ""}}, "x-amazon-apigateway-integration": integration});
-    let patterns = json!({"4..": {"statusCode": "200"}, "(?<=x)y": {"statusCode": "201"}});
+    let patterns = json!({"4..": {"statusCode": "200"}, "\\Gy": {"statusCode": "201"}});
     faulty["x-amazon-apigateway-policy"] = json!({"Version": "2012-10-17", "Statement": []});
     faulty["x-amazon-apigateway-gateway-responses"] =
         json!({"THROTTLED": {"statusCode": "420"}, "REQUEST_TOO_LARGE": {}});

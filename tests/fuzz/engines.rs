@@ -183,7 +183,10 @@ fn any_pattern_is_compiled_or_refused_and_goes_through_a_text_in_time() {
                 if regex.cost(text.len()) > allowed.steps {
                     continue;
                 }
-                assert!(!regex.matches(text) || regex.finds(text), "{pattern:?}");
+                // What goes back too often is given up, and says so.
+                if regex.matches(text) == Ok(true) {
+                    assert_ne!(regex.finds(text), Ok(false), "{pattern:?}");
+                }
                 let parts = regex.split(text, -1, &mut allowed.clone()).map(|parts| parts.concat().len());
                 assert!(parts.is_err() || parts.is_ok_and(|length| length <= text.len()), "{pattern:?}");
                 let same = regex.replace(text, "$0", true, &mut allowed.clone());

@@ -279,6 +279,18 @@ async fn a_template_that_fails_is_answered_500_and_says_nothing_of_why() {
 }
 
 #[tokio::test]
+async fn selection_patterns_may_look_around() {
+    let backend = Backend::always(Act::Say(plain(404, "", "gone"))).await;
+    let mut integration = http(backend.url("/"));
+    let mut other = integration.integration_responses["200"].clone();
+    other.status_code = "201".into();
+    other.selection_pattern = Some("(?!2)\\d+".into());
+    integration.integration_responses.insert("201".into(), other);
+    let site = Site::new(&Rows::new().method("/p", "POST", integration).deploy()).await;
+    assert_eq!(site.ask("POST", "/p", "", "x").await.status, 201, "what does not begin with 2");
+}
+
+#[tokio::test]
 async fn a_template_that_takes_long_ends_and_stops_nobody() {
     let endless = "#foreach($a in [1..1000])#foreach($b in [1..1000])#foreach($c in [1..1000])#set($x = $c)#end#end#end{\"statusCode\": 200}";
     let long = "#foreach($a in [1..200])#foreach($b in [1..100])#set($x = $b)#end#end{\"statusCode\": 201}";

@@ -4,7 +4,7 @@ use super::site::{Rows, Site, api_scope, mock};
 use meridian::catalog::v1::{Method, Model, RequestValidator};
 
 const PET: &str = r##"{"type": "object", "required": ["name", "age"], "properties": {
-  "name": {"type": "string", "minLength": 2}, "age": {"type": "integer"},
+  "name": {"type": "string", "minLength": 2, "pattern": "^(?!.*bad).*$"}, "age": {"type": "integer"},
   "friend": {"$ref": "https://apigateway.amazonaws.com/restapis/a1b2c3d4e5/models/Friend"}}}"##;
 /// Circular: a friend has friends.
 const FRIEND: &str = r##"{"type": ["object", "null"], "properties": {
@@ -106,6 +106,7 @@ async fn bodies_are_held_against_the_model_of_their_media_type() {
         ("", r#"{"name": "Rex", "age": 3}"#, true),
         ("Content-Type: application/json; charset=utf-8\r\n", r#"{"name": "Rex", "age": 3}"#, true),
         ("", r#"{"name": "R", "age": 3}"#, false),
+        ("", r#"{"name": "so bad", "age": 3}"#, false),
         ("", r#"{"name": "Rex", "age": 3.5}"#, false),
         ("", r#"{"name": "Rex", "age": 3, "friend": {"kind": null}}"#, true),
         ("", r#"{"name": "Rex", "age": 3, "friend": {"friends": [{"kind": "dog"}]}}"#, false),

@@ -1,11 +1,14 @@
 //! Java's regular expressions over an engine that runs in linear time.
 //!
-//! A pattern is rewritten into that engine's syntax. What would need backtracking (look-around, back references,
-//! possessive quantifiers) is refused with a clear error; `$` means the very end, also where the text ends in a newline.
+//! A pattern is rewritten into that engine's syntax. What only backtracking can match (look-around, back references, atomic
+//! groups, possessive quantifiers) goes to a second engine, costs much more, and is given up after so many steps back.
+//! `$` means the very end, also where the text ends in a newline.
 
+mod engine;
 mod rewrite;
 
 use super::object::Exceeded;
+use engine::Engine;
 use regex::{Regex, RegexBuilder};
 use rewrite::Rewriter;
 use std::sync::OnceLock;
@@ -62,12 +65,16 @@ const SHORT: usize = 32;
 /// Bytes that a pattern may compile to, and what each 8 bytes of text cost then: every letter may keep all states busy.
 const SIZES: [(usize, usize); 3] = [(4 << 10, 8), (32 << 10, 64), (MOST_BYTES, 2048)];
 
+/// Steps for 8 bytes of text, and steps of any look, of what goes back: a thousand times what is usual.
+const BACKTRACKING: usize = 64;
+const BACKTRACKING_LEAST: usize = 10_000;
+
 /// A compiled pattern.
 #[derive(Debug)]
 pub struct JavaRegex {
-    find: Regex,
+    find: Engine,
     /// The same for the whole text; compiled when first asked.
-    whole: OnceLock<Option<Regex>>,
+    whole: OnceLock<Option<Engine>>,
     rewritten: Box<str>,
     /// Steps for 8 bytes of text.
     weight: usize,
@@ -102,8 +109,15 @@ impl JavaRegex {
             counts: false,
             chooses: false,
             looks_ahead: false,
+            backtracks: false,
         };
         rewriter.run().map_err(|what| RegexError::Unsupported { pattern: pattern.to_owned(), what })?;
+        if rewriter.backtracks {
+            let wrong = |reason| RegexError::Wrong { pattern: pattern.to_owned(), reason };
+            let find = Engine::backtracking(&rewritten, MOST_BYTES).map_err(wrong)?;
+            let rewritten = rewritten.into();
+            return Ok(JavaRegex { find, whole: OnceLock::new(), rewritten, weight: BACKTRACKING, looks_ahead: true });
+        }
         let repeats = rewriter.groups.iter().any(|repeats| *repeats);
         let looks_ahead = rewriter.looks_ahead || (rewriter.chooses && repeats);
         let small = letters.len() <= SHORT && !rewriter.counts;
@@ -117,6 +131,7 @@ impl JavaRegex {
         }
         match last {
             Some(Ok((find, weight))) => {
+                let find = Engine::Linear(find);
                 Ok(JavaRegex { find, whole: OnceLock::new(), rewritten: rewritten.into(), weight, looks_ahead })
             }
             Some(Err(error)) => Err(RegexError::Wrong { pattern: pattern.to_owned(), reason: last_line(&error) }),
@@ -126,7 +141,9 @@ impl JavaRegex {
 
     /// Steps that one look through `bytes` of text takes at most.
     pub fn cost(&self, bytes: usize) -> usize {
-        1 + (bytes / 8).saturating_mul(self.weight)
+        // What goes back may take as long over a few letters as over many.
+        let least = if matches!(self.find, Engine::Backtracking(_)) { BACKTRACKING_LEAST } else { 1 };
+        least + (bytes / 8).saturating_mul(self.weight)
     }
 
     /// Bytes that the compiled pattern takes, roughly.
@@ -140,14 +157,26 @@ impl JavaRegex {
     }
 
     /// Whether the whole text matches.
-    pub fn matches(&self, text: &str) -> bool {
-        let whole = self.whole.get_or_init(|| build(&format!(r"\A(?:{})\z", self.rewritten), 2 * MOST_BYTES).ok());
-        whole.as_ref().is_some_and(|whole| whole.is_match(text))
+    ///
+    /// # Errors
+    /// When that takes more steps back than one match may.
+    pub fn matches(&self, text: &str) -> Result<bool, Exceeded> {
+        let whole = self.whole.get_or_init(|| {
+            let pattern = format!(r"\A(?:{})\z", self.rewritten);
+            match &self.find {
+                Engine::Linear(_) => build(&pattern, 2 * MOST_BYTES).ok().map(Engine::Linear),
+                Engine::Backtracking(_) => Engine::backtracking(&pattern, 2 * MOST_BYTES).ok(),
+            }
+        });
+        whole.as_ref().map_or(Ok(false), |whole| whole.finds(text))
     }
 
     /// Whether the text matches anywhere.
-    pub fn finds(&self, text: &str) -> bool {
-        self.find.is_match(text)
+    ///
+    /// # Errors
+    /// When that takes more steps back than one match may.
+    pub fn finds(&self, text: &str) -> Result<bool, Exceeded> {
+        self.find.finds(text)
     }
 
     /// Replaces matches, the first one or all, by a replacement with `$1`, `${name}` and backslashes.
@@ -163,17 +192,21 @@ impl JavaRegex {
         let parts = self.replacement(replacement).ok_or_else(wrong)?;
         let mut out = String::with_capacity(text.len());
         let mut last = 0;
-        for captures in self.find.captures_iter(text).take(if all { usize::MAX } else { 1 }) {
-            let Some(found) = captures.get(0) else { break };
-            allowed.step(self.ahead(text, found.start()))?;
-            out.push_str(&text[last..found.start()]);
+        for groups in self.find.captures(text).take(if all { usize::MAX } else { 1 }) {
+            let groups = groups?;
+            let Some(Some(found)) = groups.first() else { break };
+            allowed.step(self.ahead(text, found.start))?;
+            out.push_str(&text[last..found.start]);
             for part in &parts {
                 match part {
                     Part::Text(text) => out.push_str(text),
-                    Part::Group(group) => out.push_str(captures.get(*group).map_or("", |group| group.as_str())),
+                    Part::Group(group) => {
+                        let group = groups.get(*group).cloned().flatten();
+                        out.push_str(group.map_or("", |range| &text[range]));
+                    }
                 }
             }
-            last = found.end();
+            last = found.end;
             if out.len() > allowed.bytes {
                 return Err(Exceeded::Memory.into());
             }
@@ -183,7 +216,7 @@ impl JavaRegex {
     }
 
     fn replacement(&self, text: &str) -> Option<Vec<Part>> {
-        let groups = self.find.captures_len();
+        let groups = self.find.groups();
         let mut parts = Vec::new();
         let mut plain = String::new();
         let mut letters = text.chars().peekable();
@@ -200,7 +233,7 @@ impl JavaRegex {
                                     letter => name.push(letter),
                                 }
                             }
-                            self.find.capture_names().position(|known| known == Some(&name))?
+                            self.find.named(&name)?
                         }
                         digit => {
                             let mut group = digit.to_digit(10)? as usize;
@@ -233,19 +266,20 @@ impl JavaRegex {
         let most = usize::try_from(limit).unwrap_or(0);
         let mut parts = Vec::new();
         let mut last = 0;
-        for found in self.find.find_iter(text) {
-            allowed.step(self.ahead(text, found.start()))?;
+        for found in self.find.matches(text) {
+            let found = found?;
+            allowed.step(self.ahead(text, found.start))?;
             if most > 0 && parts.len() + 1 == most {
                 break;
             }
-            if found.end() == 0 {
+            if found.end == 0 {
                 continue;
             }
-            if found.start() == text.len() && found.is_empty() {
+            if found.start == text.len() && found.is_empty() {
                 break;
             }
-            parts.push(&text[last..found.start()]);
-            last = found.end();
+            parts.push(&text[last..found.start]);
+            last = found.end;
             // A part becomes a string of its own.
             allowed.bytes = allowed.bytes.checked_sub(64).ok_or(Exceeded::Memory)?;
         }
@@ -303,10 +337,28 @@ mod tests {
             (r"\x41\u0042\0103", "ABC", "abc"),
             (r".*four hundred.*", "is four hundred", "is 400"),
         ] {
-            assert!(regex(pattern).matches(yes), "{pattern} {yes:?}");
-            assert!(!regex(pattern).matches(no), "{pattern} {no:?}");
+            assert_eq!(regex(pattern).matches(yes), Ok(true), "{pattern} {yes:?}");
+            assert_eq!(regex(pattern).matches(no), Ok(false), "{pattern} {no:?}");
         }
-        for pattern in ["a(?=b)", "(?<!a)b", r"(a)\1", "a++", "(?>a)", "(", "[", r"\", "a{1000}{1000}", r"\q"] {
+        for (pattern, yes, no) in [
+            (r"^(?!.*error).*$", "fine", "an error"),
+            (r"(?=.*\d)(?=.*[a-z]).{4,}", "abc1", "abcd"),
+            (r".*(?<=\.)json", "a.json", "ajson"),
+            (r"(.)\1", "aa", "ab"),
+            (r"(?<q>['\x22]).*\k<q>", "'a'", "'a\""),
+            ("a*+b", "aab", "aaa"),
+            ("(?>a+)b", "aab", "aa"),
+        ] {
+            assert_eq!(regex(pattern).matches(yes), Ok(true), "{pattern} {yes:?}");
+            assert_eq!(regex(pattern).matches(no), Ok(false), "{pattern} {no:?}");
+        }
+        let mut allowed = Allowed { bytes: 1000, steps: 100_000 };
+        assert_eq!(regex(r"(\w)\1").replace("aabcc", "<$1>", true, &mut allowed), Ok("<a>b<c>".to_owned()));
+        assert_eq!(regex("(?<=,)").split("a,b", 0, &mut allowed), Ok(vec!["a,", "b"]));
+        let evil = regex(r"(?:(a|aa)\1?)+!");
+        assert_eq!(evil.matches(&"a".repeat(60)), Err(Exceeded::Fuel), "it goes back no longer");
+        assert!(evil.cost(1) >= 10_000);
+        for pattern in ["(", "[", r"\", "a{1000}{1000}", r"\q", r"[\1]", "(?=", r"(?<=a"] {
             assert!(JavaRegex::compile(pattern).is_err(), "{pattern}");
         }
     }

@@ -12,6 +12,8 @@ pub(super) struct Rewriter<'r> {
     pub(super) counts: bool,
     pub(super) chooses: bool,
     pub(super) looks_ahead: bool,
+    /// Whether it needs an engine that tries and goes back.
+    pub(super) backtracks: bool,
 }
 
 /// Classes by name, in ASCII as Java has them.
@@ -89,7 +91,9 @@ impl Rewriter<'_> {
                     }
                     self.out.push(letter);
                     if self.peek(0) == Some('+') {
-                        return Err("possessive quantifiers");
+                        self.at += 1;
+                        self.out.push('+');
+                        self.backtracks = true;
                     }
                     if self.peek(0) == Some('?') {
                         self.at += 1;
@@ -118,11 +122,14 @@ impl Rewriter<'_> {
 
     /// After `(`, a question mark comes.
     fn group(&mut self) -> Result<(), &'static str> {
-        if self.starts("?=") || self.starts("?!") || self.starts("?<=") || self.starts("?<!") {
-            return Err("look-around");
-        }
-        if self.starts("?>") {
-            return Err("atomic groups");
+        for opening in ["?=", "?!", "?<=", "?<!", "?>"] {
+            if self.starts(opening) {
+                self.at += opening.len();
+                self.out.push('(');
+                self.out.push_str(opening);
+                self.backtracks = true;
+                return Ok(());
+            }
         }
         if self.starts("?<") {
             self.at += 2;
@@ -192,7 +199,12 @@ impl Rewriter<'_> {
                 let digits = (0..3).take_while(|ahead| matches!(self.peek(*ahead), Some('0'..='7'))).count();
                 self.code(digits, 8);
             }
-            '1'..='9' | 'k' => return Err("back references"),
+            '1'..='9' | 'k' if inside => return Err("a back reference in a class"),
+            '1'..='9' | 'k' => {
+                self.out.push('\\');
+                self.out.push(letter);
+                self.backtracks = true;
+            }
             'G' | 'X' | 'c' | 'N' => return Err("an escape that is rarely used"),
             other if other.is_ascii_alphanumeric() => return Err("an unknown escape"),
             other => self.literal(other),

@@ -228,7 +228,7 @@ fn matches_pattern<'a>(heap: &mut Heap<'a>, left: &Operand<'_, 'a>, right: &Oper
             heap.print(input, &mut text, heap.memory_left(), &|_, _| {})?;
         }
         heap.charge(pattern.cost(text.len()))?;
-        if pattern.matches(&text) {
+        if pattern.matches(&text)? {
             return Ok(true);
         }
     }

@@ -201,7 +201,7 @@ impl Validator<'_> {
         }
         if let Some((pattern, regex)) = &node.pattern {
             self.charge(regex.cost(text.len()))?;
-            if !regex.finds(text) {
+            if !regex.finds(text).map_err(|_| TooMuch)? {
                 said.push(|| say::no_match(text, pattern));
             }
         }
@@ -258,8 +258,9 @@ impl Validator<'_> {
                 for (regex, _) in &node.pattern_properties {
                     self.charge(regex.cost(name.len()))?;
                 }
+                // One that is given up vouches for nothing.
                 let known = node.properties.contains_key(name)
-                    || node.pattern_properties.iter().any(|(regex, _)| regex.finds(name));
+                    || node.pattern_properties.iter().any(|(regex, _)| regex.finds(name).unwrap_or(false));
                 if !known {
                     unwanted.push(name.as_str());
                 }
@@ -335,7 +336,7 @@ impl Validator<'_> {
                     }
                     for (regex, schema) in &node.pattern_properties {
                         self.charge(regex.cost(name.len()))?;
-                        if regex.finds(name) {
+                        if regex.finds(name).map_err(|_| TooMuch)? {
                             known = true;
                             self.below(name, *schema, value, said)?;
                         }

@@ -222,7 +222,7 @@ impl<'a> Run<'a> {
         match (invocation.method, arguments) {
             (Method::Matches, [_]) => {
                 self.heap.charge(regex.cost(self.heap.str(text).len())).at(place)?;
-                Ok(Value::Bool(regex.matches(self.heap.str(text))))
+                Ok(Value::Bool(regex.matches(self.heap.str(text)).at(place)?))
             }
             (Method::Split, [_]) | (Method::Split, [_, Value::Int(_)]) => {
                 let limit = match arguments {
