@@ -1,6 +1,6 @@
 //! Calls to backends: HTTP/1.1 over worker-local lists of idle connections.
 //!
-//! Our own client ([`super::raw`]) writes and reads: hyper's pooled one costs a lock and a hop per request, its bare one a
+//! Our own client (`raw`) writes and reads: hyper's pooled one costs a lock and a hop per request, its bare one a
 //! channel and a task. An idle connection that its backend closed, or that has bytes nobody asked for, is not used again,
 //! and a request is sent a second time only when nothing of it was sent the first time.
 

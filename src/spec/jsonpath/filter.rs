@@ -45,7 +45,7 @@ pub(super) enum Side {
     Null,
     /// JSON text.
     Json(Box<str>),
-    Pattern(JavaRegex),
+    Pattern(Box<JavaRegex>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -262,7 +262,7 @@ impl Reader<'_> {
         }
         let (pattern, flags) = (self.text(from + 1, end), self.text(end + 1, self.at));
         match JavaRegex::with_flags(&pattern, &flags) {
-            Ok(regex) => Ok(Side::Pattern(regex)),
+            Ok(regex) => Ok(Side::Pattern(Box::new(regex))),
             Err(error) => wrong(error.to_string()),
         }
     }
