@@ -212,7 +212,7 @@ impl Setting {
 #[test]
 fn any_bytes_at_the_socket_are_answered_in_http_or_closed() {
     let setting = AssertUnwindSafe(setting());
-    let (inputs, time) = effort(1_500);
+    let (inputs, time) = effort(400);
     let target = bolero::check!().with_iterations(inputs).with_test_time(time);
     target.with_type::<(Vec<u8>, Vec<u8>, bool)>().for_each(|(words, raw, spelled)| {
         let setting = &setting;
@@ -230,7 +230,7 @@ fn any_bytes_at_the_socket_are_answered_in_http_or_closed() {
 #[test]
 fn any_target_header_and_body_is_answered_with_a_status() {
     let setting = AssertUnwindSafe(setting());
-    let (inputs, time) = effort(1_500);
+    let (inputs, time) = effort(400);
     let target = bolero::check!().with_iterations(inputs).with_test_time(time);
     target.with_type::<(u8, Vec<u8>, Vec<u8>, Vec<u8>, bool)>().for_each(|(verb, target, value, body, raw)| {
         let setting = &setting;
