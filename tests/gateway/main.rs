@@ -10,6 +10,8 @@ mod payloads;
 mod pool;
 mod proxying;
 mod site;
+#[path = "../nodes/skip.rs"]
+mod skip;
 mod sockets;
 mod stage_logs;
 mod trial;

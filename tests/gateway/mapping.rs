@@ -3,6 +3,7 @@
 use super::backends::Act;
 use super::backends::{Backend, plain};
 use super::site::{API, Rows, Site, mock, proxy};
+use super::skip::skip;
 use meridian::catalog::v1::{Integration, IntegrationType, PassthroughBehavior};
 use std::collections::BTreeMap;
 
@@ -38,8 +39,8 @@ fn http(uri: String) -> Integration {
 async fn every_recording_of_api_gateway_is_answered_alike_by_a_real_mock() {
     let place = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/vtl-recorded.jsonl");
     let Ok(lines) = std::fs::read_to_string(place) else {
-        eprintln!("SKIPPED: ../shared/data/vtl-recorded.jsonl, the recordings of API Gateway, is not there");
-        return;
+        let why = "../shared/data/vtl-recorded.jsonl, the recordings of API Gateway, is not there";
+        return skip("every_recording_of_api_gateway_is_answered_alike_by_a_real_mock", why);
     };
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let cases: Vec<serde_json::Value> =
