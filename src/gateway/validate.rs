@@ -56,7 +56,8 @@ fn parameters(validation: &Validation, ask: &Ask) -> Result<(), Refusal> {
     let filled = |value: &str| !value.trim().is_empty();
     let there = |place: Place, name: &str| match place {
         Place::Header => ask.headers.get_all(name).iter().any(|v| !v.as_bytes().trim_ascii().is_empty()),
-        Place::Path => ask.parameters.iter().any(|(known, value)| **known == *name && filled(value)),
+        // One that matched has at least a letter.
+        Place::Path => ask.parameters.iter().any(|(known, _)| **known == *name),
         Place::Query => query_values(ask.query(), name).any(|value| filled(&value)),
     };
     let missing = validation.required.iter().filter(|(place, name)| !there(*place, name));
