@@ -10,10 +10,10 @@ mod resolve;
 mod settings;
 
 pub use listen::Listen;
-pub use resolve::{AccessLog, ConfigError, NodeConfig, Profile, StageLogs, TlsFiles};
+pub use resolve::{AccessLog, ConfigError, Functions, NodeConfig, Profile, StageLogs, TlsFiles};
 pub use settings::{
-    AwsSettings, BackendSettings, ClusterSettings, EgressSettings, ListenSettings, LogSettings, Settings,
-    StageLogSettings, TlsSettings,
+    AwsSettings, BackendSettings, ClusterSettings, EgressSettings, FunctionSettings, ListenSettings, LogSettings,
+    Settings, StageLogSettings, TlsSettings,
 };
 
 #[cfg(test)]

@@ -38,6 +38,20 @@ pub struct Settings {
     pub log: LogSettings,
     /// Where the stages' logs go.
     pub logs: StageLogSettings,
+    /// Lambda functions that the node runs itself.
+    pub functions: FunctionSettings,
+}
+
+/// `[functions]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FunctionSettings {
+    /// Whether functions run here at all.
+    pub enabled: Option<bool>,
+    /// The largest zip, MiB.
+    pub zip_mib: Option<u64>,
+    /// All zips that this node keeps together, MiB.
+    pub code_mib: Option<u64>,
 }
 
 /// `[logs]`.
@@ -169,6 +183,11 @@ impl Settings {
                 to: stronger.logs.to.or(self.logs.to),
                 file_mib: stronger.logs.file_mib.or(self.logs.file_mib),
                 keep: stronger.logs.keep.or(self.logs.keep),
+            },
+            functions: FunctionSettings {
+                enabled: stronger.functions.enabled.or(self.functions.enabled),
+                zip_mib: stronger.functions.zip_mib.or(self.functions.zip_mib),
+                code_mib: stronger.functions.code_mib.or(self.functions.code_mib),
             },
             cluster: ClusterSettings {
                 id: stronger.cluster.id.or(self.cluster.id),

@@ -15,6 +15,13 @@ fn defaults_listen_on_loopback_only() {
 }
 
 #[test]
+fn functions_are_off_unless_somebody_turns_them_on() {
+    let enabled = |toml: &str, dev| resolve(toml, dev).unwrap().functions.enabled;
+    assert!(!enabled("", false) && enabled("", true));
+    assert!(enabled("[functions]\nenabled = true", false) && !enabled("[functions]\nenabled = false", true));
+}
+
+#[test]
 fn flags_are_stronger_than_the_file() {
     let file = Settings::from_toml("region = 'eu-west-1'\nname = 'a'\n[listen]\nadmin = '127.0.0.1:1'").unwrap();
     let flags = Settings::from_toml("name = 'b'\n[listen]\ngateway_http = 'off'").unwrap();
@@ -37,6 +44,8 @@ fn what_makes_no_sense_is_refused_by_name() {
         ("[listen]\nadmin = '0.0.0.0:4566'", "without TLS"),
         ("[tls]\ncert = 'a.pem'", "--tls-key"),
         ("[backends]\nconnections = 0", "1–65,536"),
+        ("[functions]\nzip_mib = 0", "functions.zip_mib"),
+        ("[functions]\ncode_mib = 9999999999", "functions.code_mib"),
     ] {
         let said = refused(toml, false);
         assert!(said.contains(words), "{toml}: {said}");

@@ -113,6 +113,7 @@ async fn start(config: NodeConfig, invitation: Option<Invitation>) -> Result<Run
     tasks.spawn(follow.run());
     let visitors = build::listen(&ground, &config, &built).await?;
     tasks.spawn(build::guard_own_sockets(built.pool, built.policy, built.shared.config.clone()));
+    tasks.spawn(built.code.clone().follow());
     let Built { shared, usage, logs, .. } = built;
     // From here on the admin listener answers.
     let _ = ground.admin.node.set(shared.clone());
