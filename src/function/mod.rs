@@ -1,7 +1,28 @@
 //! function: Lambda functions, as the gateway calls them and as the cluster itself runs them.
 //!
-//! `call` is the seam between whoever calls a function and whatever runs it: this node's host, or an endpoint elsewhere.
+//! `call` is the seam between whoever calls a function and whatever runs it: this node's `host`, or an endpoint elsewhere.
+//!
+//! ```text
+//! zip ─ unpack ─▶ directory ─┐
+//! Call ─▶ host ─▶ pool ─▶ process ◀─ runtime_api ─▶ runtime (python -m awslambdaric, node, bootstrap) in child's box
+//!                            └ journal ─▶ observe::log_files
+//! ```
 
 pub mod call;
 pub mod child;
+mod desk;
+mod environment;
+mod events;
+mod fault;
+pub mod host;
+mod journal;
+pub mod options;
+mod peer;
+mod pool;
+mod process;
+mod runtime_api;
+mod runtimes;
 pub mod unpack;
+
+pub use host::Host;
+pub use options::{Deployed, HostOptions};

@@ -1,0 +1,409 @@
+//! Which process runs a call: warm ones by key, new ones within the node's concurrency and memory, else a waiting line.
+//!
+//! ```text
+//! acquire ─ reserved? ─ warm? ─────────────────▶ Warm
+//!              │          └ room? ─────────────▶ Cold (a Place)
+//!              │               └ idle ones of others end ─┐
+//!              └──────────────────────────────────────────┴ line, in order ─ something is given back ─▶ again
+//! ```
+
+use super::call::Refused;
+use super::fault::{Failure, refused, throttled};
+use super::options::{Deployed, HostOptions};
+use super::process::Process;
+use crate::observe::function::FunctionMetrics;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// Starts that fail one after the other before the next one has to wait.
+const FREE_FAILURES: u32 = 3;
+/// What it waits for then, doubled with each further failure.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+/// The longest wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// Who runs a call.
+pub(super) enum Lease {
+    /// A process that waits for it.
+    Warm(Arc<Process>, Busy),
+    /// A new one, in this place.
+    Cold(Place, Busy),
+    /// None for now: starts fail, the last one so.
+    Failing(Failure),
+}
+
+/// Room for one process; given back when dropped, which is when nothing is left of it.
+#[derive(Debug)]
+pub(super) struct Place {
+    pool: Weak<Pool>,
+    memory_mib: u64,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(pool) = self.pool.upgrade() {
+            let mut state = pool.state();
+            state.live -= 1;
+            state.memory_mib -= self.memory_mib;
+            state.leaving_mib = state.leaving_mib.saturating_sub(self.memory_mib).min(state.memory_mib);
+            state.leaving = state.leaving.saturating_sub(1).min(state.live);
+            pool.empty.notify_waiters();
+            pool.pump(&mut state);
+        }
+    }
+}
+
+/// One invocation of a function, counted against its reserved concurrency.
+#[derive(Debug)]
+pub(super) struct Busy {
+    pool: Weak<Pool>,
+    function: Box<str>,
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        if let Some(pool) = self.pool.upgrade() {
+            let mut state = pool.state();
+            if let Some(count) = state.busy.get_mut(&self.function) {
+                *count -= 1;
+                if *count == 0 {
+                    state.busy.remove(&self.function);
+                }
+            }
+            pool.pump(&mut state);
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Shelf {
+    /// Those that wait, the last used at the end.
+    idle: Vec<Arc<Process>>,
+    failures: u32,
+    not_before: Option<Instant>,
+    failure: Option<Failure>,
+}
+
+struct Waiter {
+    deployed: Arc<Deployed>,
+    give: oneshot::Sender<Lease>,
+}
+
+#[derive(Default)]
+struct State {
+    shelves: HashMap<Box<str>, Shelf>,
+    /// The key that is in use, by function and version.
+    current: HashMap<(Box<str>, Box<str>), Box<str>>,
+    busy: HashMap<Box<str>, u32>,
+    live: usize,
+    memory_mib: u64,
+    /// Of these, what is at its end already.
+    leaving: usize,
+    leaving_mib: u64,
+    line: VecDeque<Waiter>,
+    closed: bool,
+}
+
+/// All processes of a node.
+pub(super) struct Pool {
+    state: Mutex<State>,
+    own: Weak<Pool>,
+    memory_mib: u64,
+    concurrency: usize,
+    waiting: usize,
+    idle: Duration,
+    metrics: FunctionMetrics,
+    /// Rings when a place was given back.
+    empty: tokio::sync::Notify,
+}
+
+impl Pool {
+    pub(super) fn new(options: &HostOptions, metrics: FunctionMetrics) -> Arc<Pool> {
+        Arc::new_cyclic(|own| Pool {
+            state: Mutex::default(),
+            own: own.clone(),
+            memory_mib: options.memory_mib,
+            concurrency: options.concurrency,
+            waiting: options.waiting,
+            idle: options.idle,
+            metrics,
+            empty: tokio::sync::Notify::new(),
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A process for a call, waited for in line until `until`.
+    ///
+    /// # Errors
+    /// `TooManyRequestsException`: none was free in time, none may ever be, or too many wait.
+    pub(super) async fn acquire(&self, deployed: &Arc<Deployed>, until: Instant) -> Result<Lease, Refused> {
+        let waiting = {
+            let mut state = self.state();
+            let fits = u64::from(deployed.memory_mib) <= self.memory_mib;
+            if state.closed || deployed.reserved == Some(0) || !fits {
+                self.metrics.throttles.inc();
+                return Err(if fits { throttled() } else { self.never_fits(deployed) });
+            }
+            self.replace(&mut state, deployed);
+            // Who came before goes before.
+            let others = state.line.iter().any(|waiter| waiter.deployed.key == deployed.key && !waiter.give.is_closed());
+            if !others {
+                if let Some(lease) = self.grant(&mut state, deployed) {
+                    self.measure(&state);
+                    return Ok(lease);
+                }
+            }
+            if state.line.len() >= self.waiting {
+                state.line.retain(|waiter| !waiter.give.is_closed());
+            }
+            if state.line.len() >= self.waiting {
+                self.metrics.throttles.inc();
+                return Err(throttled());
+            }
+            let (give, waiting) = oneshot::channel();
+            state.line.push_back(Waiter { deployed: deployed.clone(), give });
+            self.measure(&state);
+            waiting
+        };
+        match tokio::time::timeout_at(until.into(), waiting).await {
+            Ok(Ok(lease)) => Ok(lease),
+            Ok(Err(_)) | Err(_) => {
+                self.metrics.throttles.inc();
+                Err(throttled())
+            }
+        }
+    }
+
+    fn never_fits(&self, deployed: &Deployed) -> Refused {
+        let (needs, has) = (deployed.memory_mib, self.memory_mib);
+        let said = format!("The function needs {needs} MB and this node gives its functions {has}: raise memory_mib in [functions]");
+        refused(429, "TooManyRequestsException", said)
+    }
+
+    /// Processes of an older revision take no more calls.
+    fn replace(&self, state: &mut State, deployed: &Deployed) {
+        let version = (deployed.function_arn.clone(), deployed.version.clone());
+        match state.current.insert(version, deployed.key.clone()) {
+            Some(older) if older != deployed.key => self.end_idle(state, &older),
+            _ => {}
+        }
+    }
+
+    fn end_idle(&self, state: &mut State, key: &str) {
+        if let Some(shelf) = state.shelves.remove(key) {
+            for process in shelf.idle {
+                leave(state, &process);
+            }
+        }
+    }
+
+    /// What can be given for a call right now.
+    fn grant(&self, state: &mut State, deployed: &Arc<Deployed>) -> Option<Lease> {
+        let running = state.busy.get(&deployed.function_arn).copied().unwrap_or(0);
+        if deployed.reserved.is_some_and(|reserved| running >= reserved) {
+            return None;
+        }
+        let shelf = state.shelves.entry(deployed.key.clone()).or_default();
+        while let Some(process) = shelf.idle.pop() {
+            if !process.is_dead() {
+                return Some(Lease::Warm(process, self.busy(state, deployed)));
+            }
+        }
+        if shelf.not_before.is_some_and(|at| Instant::now() < at) {
+            return shelf.failure.clone().map(Lease::Failing);
+        }
+        let needs = u64::from(deployed.memory_mib);
+        while state.live - state.leaving >= self.concurrency || state.memory_mib - state.leaving_mib + needs > self.memory_mib {
+            // What leaves makes room in a moment; until then the call waits.
+            let oldest = state.shelves.iter().flat_map(|(_, shelf)| &shelf.idle).min_by_key(|process| idle_since(process));
+            let oldest = oldest.cloned()?;
+            state.shelves.values_mut().for_each(|shelf| shelf.idle.retain(|process| !Arc::ptr_eq(process, &oldest)));
+            leave(state, &oldest);
+        }
+        if state.live >= self.concurrency || state.memory_mib + needs > self.memory_mib {
+            return None;
+        }
+        state.live += 1;
+        state.memory_mib += needs;
+        Some(Lease::Cold(Place { pool: self.own.clone(), memory_mib: needs }, self.busy(state, deployed)))
+    }
+
+    fn busy(&self, state: &mut State, deployed: &Deployed) -> Busy {
+        *state.busy.entry(deployed.function_arn.clone()).or_default() += 1;
+        Busy { pool: self.own.clone(), function: deployed.function_arn.clone() }
+    }
+
+    /// Gives to those in line what can be given, in order.
+    fn pump(&self, state: &mut State) {
+        let mut in_vain: HashSet<Box<str>> = HashSet::new();
+        let mut line = std::mem::take(&mut state.line);
+        let mut left = VecDeque::with_capacity(line.len());
+        while let Some(waiter) = line.pop_front() {
+            if waiter.give.is_closed() {
+                continue;
+            }
+            if state.closed || in_vain.contains(&waiter.deployed.key) {
+                left.push_back(waiter);
+                continue;
+            }
+            match self.grant(state, &waiter.deployed) {
+                Some(lease) => {
+                    if let Err(lease) = waiter.give.send(lease) {
+                        // It left just now; what was meant for it comes back, without this lock.
+                        self.return_lease(state, lease);
+                    }
+                }
+                None => {
+                    in_vain.insert(waiter.deployed.key.clone());
+                    left.push_back(waiter);
+                }
+            }
+        }
+        state.line = left;
+        self.measure(state);
+    }
+
+    fn return_lease(&self, state: &mut State, lease: Lease) {
+        match lease {
+            Lease::Warm(process, busy) => {
+                shelve(state, process);
+                tokio::spawn(async move { drop(busy) });
+            }
+            Lease::Cold(place, busy) => {
+                tokio::spawn(async move { drop((place, busy)) });
+            }
+            Lease::Failing(_) => {}
+        }
+    }
+
+    /// A process ended an invocation and waits for the next.
+    pub(super) fn give_back(&self, process: Arc<Process>) {
+        let mut state = self.state();
+        let deployed = &process.deployed;
+        let version = (deployed.function_arn.clone(), deployed.version.clone());
+        let stale = state.current.get(&version).is_some_and(|key| *key != deployed.key);
+        if let Some(shelf) = state.shelves.get_mut(&deployed.key) {
+            shelf.failures = 0;
+            shelf.not_before = None;
+        }
+        if state.closed || stale || process.retired.load(Ordering::Relaxed) {
+            leave(&mut state, &process);
+        } else {
+            shelve(&mut state, process);
+        }
+        self.pump(&mut state);
+    }
+
+    /// A process at its end counts as leaving until it is gone.
+    pub(super) fn give_up(&self, process: &Process) {
+        leave(&mut self.state(), process);
+    }
+
+    /// A start failed: after some in a row the next one waits.
+    pub(super) fn start_failed(&self, deployed: &Deployed, failure: &Failure) {
+        let mut state = self.state();
+        let shelf = state.shelves.entry(deployed.key.clone()).or_default();
+        shelf.failures = shelf.failures.saturating_add(1);
+        if let Some(further) = shelf.failures.checked_sub(FREE_FAILURES) {
+            let wait = FIRST_WAIT.saturating_mul(1 << further.min(10)).min(LONGEST_WAIT);
+            shelf.not_before = Some(Instant::now() + wait);
+            shelf.failure = Some(failure.clone());
+        }
+        self.pump(&mut state);
+    }
+
+    /// Ends all processes of a key: those that run an invocation, after it.
+    pub(super) fn retire(&self, key: &str) {
+        let mut state = self.state();
+        self.end_idle(&mut state, key);
+        state.current.retain(|_, current| &**current != key);
+        self.measure(&state);
+    }
+
+    /// Ends processes that nobody called for long, and forgets what is dead.
+    pub(super) fn sweep(&self) {
+        let mut state = self.state();
+        let mut gone = Vec::new();
+        for shelf in state.shelves.values_mut() {
+            shelf.idle.retain(|process| {
+                let old = idle_since(process).elapsed() >= self.idle;
+                if old {
+                    gone.push(process.clone());
+                }
+                !old && !process.is_dead()
+            });
+        }
+        for process in &gone {
+            leave(&mut state, process);
+        }
+        let now = Instant::now();
+        state.shelves.retain(|_, shelf| !shelf.idle.is_empty() || shelf.not_before.is_some_and(|at| at > now) || shelf.failures > 0 && shelf.not_before.is_none());
+        let kept: HashSet<Box<str>> = state.shelves.keys().cloned().collect();
+        state.current.retain(|_, key| kept.contains(key));
+        self.pump(&mut state);
+    }
+
+    /// Takes no more calls and ends idle processes; returns when all are gone, or `patience` is over.
+    pub(super) async fn close(&self, patience: Duration) -> bool {
+        {
+            let mut state = self.state();
+            state.closed = true;
+            state.line.clear();
+            let keys: Vec<Box<str>> = state.shelves.keys().cloned().collect();
+            for key in keys {
+                self.end_idle(&mut state, &key);
+            }
+        }
+        let gone = async {
+            loop {
+                let rung = self.empty.notified();
+                tokio::pin!(rung);
+                rung.as_mut().enable();
+                if self.state().live == 0 {
+                    return;
+                }
+                rung.await;
+            }
+        };
+        tokio::time::timeout(patience, gone).await.is_ok()
+    }
+
+    fn measure(&self, state: &State) {
+        let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        self.metrics.processes.set(count(state.live));
+        self.metrics.idle.set(count(state.shelves.values().map(|shelf| shelf.idle.len()).sum()));
+        self.metrics.waiting.set(count(state.line.len()));
+        self.metrics.memory_mib.set(i64::try_from(state.memory_mib).unwrap_or(i64::MAX));
+    }
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool").field("live", &self.state().live).finish_non_exhaustive()
+    }
+}
+
+fn idle_since(process: &Process) -> Instant {
+    *process.idle_since.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn shelve(state: &mut State, process: Arc<Process>) {
+    *process.idle_since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    let key = process.deployed.key.clone();
+    state.shelves.entry(key).or_default().idle.push(process);
+}
+
+/// Ends a process; its place counts as leaving until it is gone. Once for each.
+fn leave(state: &mut State, process: &Process) {
+    if !process.retired.swap(true, Ordering::Relaxed) && !process.is_gone() {
+        state.leaving += 1;
+        state.leaving_mib += u64::from(process.deployed.memory_mib);
+    }
+    process.end();
+}
