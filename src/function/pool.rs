@@ -13,7 +13,7 @@ use super::options::{Deployed, HostOptions};
 use super::process::Process;
 use crate::observe::function::FunctionMetrics;
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -22,6 +22,8 @@ use tokio::sync::oneshot;
 const FREE_FAILURES: u32 = 3;
 /// What it waits for then, doubled with each further failure.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
+/// Failures and retired keys are remembered so long: longer than any invocation takes.
+const FORGET: Duration = Duration::from_secs(16 * 60);
 /// The longest wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
@@ -40,16 +42,22 @@ pub(super) enum Lease {
 pub(super) struct Place {
     pool: Weak<Pool>,
     memory_mib: u64,
+    /// Whether it counts as leaving.
+    leaving: Arc<AtomicBool>,
+}
+
+impl Place {
+    /// The mark that its process is at its end; changed by the pool alone.
+    pub(super) fn leaving(&self) -> Arc<AtomicBool> {
+        self.leaving.clone()
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         if let Some(pool) = self.pool.upgrade() {
             let mut state = pool.state();
-            state.live -= 1;
-            state.memory_mib -= self.memory_mib;
-            state.leaving_mib = state.leaving_mib.saturating_sub(self.memory_mib).min(state.memory_mib);
-            state.leaving = state.leaving.saturating_sub(1).min(state.live);
+            state.vacate(self);
             pool.empty.notify_waiters();
             pool.pump(&mut state);
         }
@@ -67,12 +75,7 @@ impl Drop for Busy {
     fn drop(&mut self) {
         if let Some(pool) = self.pool.upgrade() {
             let mut state = pool.state();
-            if let Some(count) = state.busy.get_mut(&self.function) {
-                *count -= 1;
-                if *count == 0 {
-                    state.busy.remove(&self.function);
-                }
-            }
+            state.rest(&self.function);
             pool.pump(&mut state);
         }
     }
@@ -83,8 +86,8 @@ struct Shelf {
     /// Those that wait, the last used at the end.
     idle: Vec<Arc<Process>>,
     failures: u32,
-    not_before: Option<Instant>,
-    failure: Option<Failure>,
+    /// The last start that failed, when, and until when no other is tried.
+    failed: Option<(Failure, Instant, Instant)>,
 }
 
 struct Waiter {
@@ -104,7 +107,29 @@ struct State {
     leaving: usize,
     leaving_mib: u64,
     line: VecDeque<Waiter>,
+    /// Keys whose processes take no more calls.
+    retired: HashMap<Box<str>, Instant>,
     closed: bool,
+}
+
+impl State {
+    fn vacate(&mut self, place: &Place) {
+        self.live -= 1;
+        self.memory_mib -= place.memory_mib;
+        if place.leaving.load(Ordering::Relaxed) {
+            self.leaving -= 1;
+            self.leaving_mib -= place.memory_mib;
+        }
+    }
+
+    fn rest(&mut self, function: &str) {
+        if let Some(count) = self.busy.get_mut(function) {
+            *count -= 1;
+            if *count == 0 {
+                self.busy.remove(function);
+            }
+        }
+    }
 }
 
 /// All processes of a node.
@@ -215,8 +240,9 @@ impl Pool {
                 return Some(Lease::Warm(process, self.busy(state, deployed)));
             }
         }
-        if shelf.not_before.is_some_and(|at| Instant::now() < at) {
-            return shelf.failure.clone().map(Lease::Failing);
+        if let Some((failure, _, until)) = shelf.failed.as_ref().filter(|(_, _, until)| Instant::now() < *until) {
+            tracing::debug!(function = &*deployed.name, ?until, "its starts fail: no other is tried for now");
+            return Some(Lease::Failing(failure.clone()));
         }
         let needs = u64::from(deployed.memory_mib);
         while state.live - state.leaving >= self.concurrency || state.memory_mib - state.leaving_mib + needs > self.memory_mib {
@@ -231,7 +257,7 @@ impl Pool {
         }
         state.live += 1;
         state.memory_mib += needs;
-        Some(Lease::Cold(Place { pool: self.own.clone(), memory_mib: needs }, self.busy(state, deployed)))
+        Some(Lease::Cold(Place { pool: self.own.clone(), memory_mib: needs, leaving: Arc::default() }, self.busy(state, deployed)))
     }
 
     fn busy(&self, state: &mut State, deployed: &Deployed) -> Busy {
@@ -269,17 +295,22 @@ impl Pool {
         self.measure(state);
     }
 
+    /// Undoes a grant under the lock, which dropping it would take again.
     fn return_lease(&self, state: &mut State, lease: Lease) {
-        match lease {
+        let mut busy = match lease {
             Lease::Warm(process, busy) => {
                 shelve(state, process);
-                tokio::spawn(async move { drop(busy) });
+                busy
             }
-            Lease::Cold(place, busy) => {
-                tokio::spawn(async move { drop((place, busy)) });
+            Lease::Cold(mut place, busy) => {
+                state.vacate(&place);
+                place.pool = Weak::new();
+                busy
             }
-            Lease::Failing(_) => {}
-        }
+            Lease::Failing(_) => return,
+        };
+        state.rest(&busy.function);
+        busy.pool = Weak::new();
     }
 
     /// A process ended an invocation and waits for the next.
@@ -290,9 +321,10 @@ impl Pool {
         let stale = state.current.get(&version).is_some_and(|key| *key != deployed.key);
         if let Some(shelf) = state.shelves.get_mut(&deployed.key) {
             shelf.failures = 0;
-            shelf.not_before = None;
+            shelf.failed = None;
         }
-        if state.closed || stale || process.retired.load(Ordering::Relaxed) {
+        let retired = state.retired.contains_key(&deployed.key);
+        if state.closed || stale || retired || process.leaving.load(Ordering::Relaxed) {
             leave(&mut state, &process);
         } else {
             shelve(&mut state, process);
@@ -310,11 +342,11 @@ impl Pool {
         let mut state = self.state();
         let shelf = state.shelves.entry(deployed.key.clone()).or_default();
         shelf.failures = shelf.failures.saturating_add(1);
-        if let Some(further) = shelf.failures.checked_sub(FREE_FAILURES) {
-            let wait = FIRST_WAIT.saturating_mul(1 << further.min(10)).min(LONGEST_WAIT);
-            shelf.not_before = Some(Instant::now() + wait);
-            shelf.failure = Some(failure.clone());
-        }
+        let wait = shelf.failures.checked_sub(FREE_FAILURES).map_or(Duration::ZERO, |further| {
+            FIRST_WAIT.saturating_mul(1 << further.min(10)).min(LONGEST_WAIT)
+        });
+        let now = Instant::now();
+        shelf.failed = Some((failure.clone(), now, now + wait));
         self.pump(&mut state);
     }
 
@@ -323,6 +355,7 @@ impl Pool {
         let mut state = self.state();
         self.end_idle(&mut state, key);
         state.current.retain(|_, current| &**current != key);
+        state.retired.insert(key.into(), Instant::now());
         self.measure(&state);
     }
 
@@ -342,8 +375,9 @@ impl Pool {
         for process in &gone {
             leave(&mut state, process);
         }
-        let now = Instant::now();
-        state.shelves.retain(|_, shelf| !shelf.idle.is_empty() || shelf.not_before.is_some_and(|at| at > now) || shelf.failures > 0 && shelf.not_before.is_none());
+        let recent = |at: &Instant| at.elapsed() < FORGET;
+        state.shelves.retain(|_, shelf| !shelf.idle.is_empty() || shelf.failed.as_ref().is_some_and(|(_, at, _)| recent(at)));
+        state.retired.retain(|_, at| recent(at));
         let kept: HashSet<Box<str>> = state.shelves.keys().cloned().collect();
         state.current.retain(|_, key| kept.contains(key));
         self.pump(&mut state);
@@ -401,7 +435,8 @@ fn shelve(state: &mut State, process: Arc<Process>) {
 
 /// Ends a process; its place counts as leaving until it is gone. Once for each.
 fn leave(state: &mut State, process: &Process) {
-    if !process.retired.swap(true, Ordering::Relaxed) && !process.is_gone() {
+    // Whoever is gone has given its place back, or does so when this lock is free.
+    if !process.is_gone() && !process.leaving.swap(true, Ordering::Relaxed) {
         state.leaving += 1;
         state.leaving_mib += u64::from(process.deployed.memory_mib);
     }

@@ -43,8 +43,8 @@ pub(super) struct Process {
     /// How long its start took; told with its first invocation.
     init: Mutex<Option<Duration>>,
     metrics: FunctionMetrics,
-    /// Whether it is to end after its invocation.
-    pub(super) retired: AtomicBool,
+    /// Whether the pool counts it as leaving.
+    pub(super) leaving: Arc<AtomicBool>,
     pub(super) idle_since: Mutex<Instant>,
 }
 
@@ -137,6 +137,7 @@ impl Process {
         let desk = Arc::new(Desk::new(options.response_bytes, options.stream_bytes));
         let memory_kib = Arc::new(AtomicU64::new(0));
         let (died, death) = watch::channel(None);
+        let leaving = place.leaving();
         let api = tokio::spawn(runtime_api::serve(listener, at, root, desk.clone(), metrics.clone()));
         let watched = Watched {
             child,
@@ -165,7 +166,7 @@ impl Process {
             memory_kib,
             init: Mutex::default(),
             metrics,
-            retired: AtomicBool::new(false),
+            leaving,
             idle_since: Mutex::new(Instant::now()),
         })
     }
