@@ -156,7 +156,12 @@ impl Core {
                 }
             };
             match process.run(job, reader).await {
-                Ran::Free => self.pool.give_back(process),
+                Ran::Free(farewell) => {
+                    self.pool.give_back(process);
+                    drop(busy);
+                    farewell.say();
+                    return;
+                }
                 Ran::Dead => self.pool.give_up(&process),
                 Ran::Untouched(again, to) => {
                     self.pool.give_up(&process);

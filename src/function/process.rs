@@ -50,12 +50,32 @@ pub(super) struct Process {
 
 /// How an invocation left its process.
 pub(super) enum Ran {
-    /// Ready for the next.
-    Free,
+    /// Ready for the next. What ends the call is said when the process is in the pool again, so that a caller who calls
+    /// again at once finds it there.
+    Free(Farewell),
     /// At its end.
     Dead,
     /// At its end before it saw the invocation.
     Untouched(Job, Reader),
+}
+
+/// What a caller is still waiting for.
+pub(super) enum Farewell {
+    /// Its answer.
+    Answer(Reader, Answer),
+    /// The end of the pieces.
+    End(#[expect(dead_code, reason = "dropping it is what ends them")] mpsc::Sender<Result<Bytes, Broken>>),
+    /// Nothing.
+    None,
+}
+
+impl Farewell {
+    pub(super) fn say(self) {
+        if let Farewell::Answer(reader, answer) = self {
+            // Who called may have gone.
+            let _ = reader.send(Ok(answer));
+        }
+    }
 }
 
 impl Process {
@@ -227,13 +247,19 @@ impl Process {
             () = tokio::time::sleep_until(until) => Outcome::TimedOut,
         };
         self.metrics.invocations.inc();
-        let mut reader = Some(reader);
+        let (mut reader, mut farewell) = (Some(reader), Farewell::None);
         if let Outcome::Said(Reply::Stream { pieces, ender, finished }) = outcome {
-            outcome = self.pass_on(pieces, ender, finished, until, streamed, &mut reader).await;
+            let ender = streamed.then_some(ender);
+            outcome = self.pass_on(pieces, ender.as_ref(), finished, until, &mut reader).await;
+            farewell = ender.map_or(Farewell::None, Farewell::End);
         }
         let took = begun.elapsed();
         self.metrics.duration_seconds.observe(took.as_secs_f64());
-        self.close(&request_id, outcome, took, log_tail, reader).await
+        let (answer, failure, lives) = self.judge(&request_id, outcome);
+        if let (Some(reader), Some(answer)) = (reader, answer) {
+            farewell = Farewell::Answer(reader, answer);
+        }
+        self.close(&request_id, farewell, failure, lives, took, log_tail).await
     }
 
     async fn untouched(&self, job: Job, reader: Reader) -> Ran {
@@ -241,39 +267,50 @@ impl Process {
         Ran::Untouched(job, reader)
     }
 
-    /// Answers, closes the log, and says how the process is left.
-    async fn close(&self, request_id: &str, outcome: Outcome, took: Duration, log_tail: bool, mut reader: Option<Reader>) -> Ran {
-        let (answer, failure) = match outcome {
-            Outcome::Said(Reply::Whole(payload)) => (Some(self.answered(payload)), None),
-            Outcome::Said(Reply::Error(failure)) => (None, Some((failure, true))),
-            Outcome::Streamed(None) | Outcome::Said(Reply::Stream { .. }) => (None, None),
-            Outcome::Streamed(Some(failure)) => (None, Some((failure, true))),
-            Outcome::Died(death) => (None, Some((death.failure(), false))),
+    /// What an invocation came to: its answer, its failure, and whether the process lives on.
+    fn judge(&self, request_id: &str, outcome: Outcome) -> (Option<Answer>, Option<Failure>, bool) {
+        let (failure, lives) = match outcome {
+            Outcome::Said(Reply::Whole(payload)) => return (Some(self.answered(payload)), None, true),
+            Outcome::Streamed(None) | Outcome::Said(Reply::Stream { .. }) => return (None, None, true),
+            Outcome::Said(Reply::Error(failure)) | Outcome::Streamed(Some(failure)) => (failure, true),
+            Outcome::Died(death) => (death.failure(), false),
             Outcome::TimedOut => {
                 self.metrics.timeouts.inc();
-                (None, Some((Failure::timed_out(self.deployed.timeout), false)))
+                (Failure::timed_out(self.deployed.timeout), false)
             }
         };
-        if failure.is_some() {
-            self.metrics.errors.inc();
-        }
-        let mut answer =
-            answer.or_else(|| failure.as_ref().map(|(failure, _)| failure.answer(request_id, &self.deployed.version)));
-        let lives = failure.as_ref().is_none_or(|(_, lives)| *lives) && !self.is_dead();
-        if !log_tail {
-            send(&mut reader, answer.take());
-        }
+        self.metrics.errors.inc();
+        (Some(failure.answer(request_id, &self.deployed.version)), Some(failure), lives)
+    }
+
+    /// Ends what cannot go on, closes the log, and says how the process is left.
+    async fn close(
+        &self,
+        request_id: &str,
+        mut farewell: Farewell,
+        failure: Option<Failure>,
+        lives: bool,
+        took: Duration,
+        log_tail: bool,
+    ) -> Ran {
+        let lives = lives && !self.is_dead();
         if !lives {
+            if !log_tail {
+                std::mem::replace(&mut farewell, Farewell::None).say();
+            }
             self.end();
             self.died().await;
         }
-        let tail = self.journal.end(self.report(request_id, took, failure.as_ref().map(|(failure, _)| failure), lives)).await;
-        if let Some(answer) = &mut answer {
+        let tail = self.journal.end(self.report(request_id, took, failure.as_ref(), lives)).await;
+        if let (Farewell::Answer(_, answer), true) = (&mut farewell, log_tail) {
             answer.log_tail = Some(tail);
         }
-        send(&mut reader, answer);
         self.tell_watch(b'i');
-        if lives && !self.is_dead() { Ran::Free } else { Ran::Dead }
+        if lives && !self.is_dead() {
+            return Ran::Free(farewell);
+        }
+        farewell.say();
+        Ran::Dead
     }
 
     fn answered(&self, payload: Bytes) -> Answer {
@@ -319,17 +356,19 @@ impl Process {
     async fn pass_on(
         &self,
         mut pieces: mpsc::Receiver<Result<Bytes, Broken>>,
-        ender: mpsc::Sender<Result<Bytes, Broken>>,
+        ender: Option<&mpsc::Sender<Result<Bytes, Broken>>>,
         finished: oneshot::Receiver<Option<Failure>>,
         until: tokio::time::Instant,
-        streamed: bool,
         reader: &mut Option<Reader>,
     ) -> Outcome {
-        let whole = if streamed {
+        let whole = if ender.is_some() {
             let payload = Payload::Pieces(pieces);
             let version = Some(self.deployed.version.clone());
             let answer = Answer { status: 200, function_error: None, log_tail: None, executed_version: version, payload };
-            send(reader, Some(answer));
+            if let Some(reader) = reader.take() {
+                // Who called may have gone.
+                let _ = reader.send(Ok(answer));
+            }
             None
         } else {
             let most = self.desk.response_bytes;
@@ -341,7 +380,7 @@ impl Process {
             death = self.died() => Err(Outcome::Died(death)),
             () = tokio::time::sleep_until(until) => Err(Outcome::TimedOut),
         };
-        if let (Err(outcome), None) = (&end, &whole) {
+        if let (Err(outcome), Some(ender)) = (&end, ender) {
             let failure = match outcome {
                 Outcome::Died(death) => death.failure(),
                 _ => Failure::timed_out(self.deployed.timeout),
@@ -350,7 +389,6 @@ impl Process {
             // A reader that does not read sees the end of the channel instead.
             let _ = tokio::time::timeout(LAST_WORD, ender.send(Err(broken))).await;
         }
-        drop(ender);
         match (end, whole) {
             (Err(outcome), _) => outcome,
             (Ok(failure), None) => Outcome::Streamed(failure),
@@ -387,15 +425,6 @@ async fn gather(pieces: &mut mpsc::Receiver<Result<Bytes, Broken>>, most: usize)
         }
     }
     if bytes <= most { Ok(all.into()) } else { Err(bytes) }
-}
-
-fn send(reader: &mut Option<Reader>, answer: Option<Answer>) {
-    if let Some(answer) = answer {
-        if let Some(reader) = reader.take() {
-            // Who called may have gone.
-            let _ = reader.send(Ok(answer));
-        }
-    }
 }
 
 fn now_ms() -> u64 {

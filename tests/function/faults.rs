@@ -20,6 +20,7 @@ fn expect(said: &Value, error_type: &str, words: &str) {
 fn unharmed(house: House, bad: &Deployed) {
     let good = Arc::new(house.bootstrap("good", ECHO));
     assert_eq!(house.succeeds(&good, "fine"), "fine");
+    house.host.retire(&bad.key);
     wait_for("the bad process is gone", || processes_with(&bad.code).is_empty().then_some(()));
     house.close();
 }

@@ -18,6 +18,9 @@ pub(super) fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     if let Err(error) = rustix::process::setsid() {
         return failed("setsid", error);
     }
+    if let Err(error) = keep_only_stdio() {
+        return failed("inherited files", error);
+    }
     // While we still may: the directories above the code can be closed to whom we become.
     if let Err(error) = std::env::set_current_dir(&code) {
         return failed("the code's directory", error);
@@ -36,6 +39,15 @@ pub(super) fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(status) => ExitCode::from(u8::from(!status.success())),
         Err(error) => failed("its second step", error),
     }
+}
+
+/// Lets no file go on to the next program but the first three: whoever started the node may have left it some.
+fn keep_only_stdio() -> std::io::Result<()> {
+    let flag = libc::c_int::try_from(libc::CLOSE_RANGE_CLOEXEC).map_err(std::io::Error::other)?;
+    // SAFETY: only sets a flag of files, which stay open in this process and keep their owners.
+    #[expect(unsafe_code, reason = "neither std nor rustix has this call")]
+    let done = unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, flag) };
+    if done == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
 }
 
 fn become_user(user: u32) -> rustix::io::Result<()> {
