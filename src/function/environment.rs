@@ -1,6 +1,6 @@
 //! The variables of a function process: Lambda's, the function's own, and nothing of the node's.
 
-use super::options::Deployed;
+use super::options::Ready;
 
 /// Variables that Lambda sets and a function may set otherwise.
 fn defaults(task: &str) -> [(&'static str, String); 5] {
@@ -14,13 +14,13 @@ fn defaults(task: &str) -> [(&'static str, String); 5] {
 }
 
 /// All variables of a process of `deployed`, which asks for its invocations at `api` (`IP:PORT`).
-pub(super) fn variables(deployed: &Deployed, api: &str, stream: &str) -> Vec<(String, String)> {
-    let task = deployed.code.display().to_string();
+pub(super) fn variables(ready: &Ready, api: &str, stream: &str) -> Vec<(String, String)> {
+    let (deployed, task) = (&ready.deployed, ready.code.display().to_string());
     let reserved = [
         ("_HANDLER", &*deployed.handler),
         ("AWS_LAMBDA_FUNCTION_NAME", &deployed.name),
         ("AWS_LAMBDA_FUNCTION_VERSION", &deployed.version),
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &deployed.memory_mib.to_string()),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &deployed.memory_mb.to_string()),
         ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
         ("AWS_LAMBDA_LOG_GROUP_NAME", &deployed.log_group),
         ("AWS_LAMBDA_LOG_STREAM_NAME", stream),
@@ -52,31 +52,35 @@ pub(super) fn variables(deployed: &Deployed, api: &str, stream: &str) -> Vec<(St
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+    use crate::function::deployed::Deployed;
 
-    fn deployed(own: &[(&str, &str)]) -> Deployed {
-        Deployed {
+    fn ready(own: &[(&str, &str)]) -> Ready {
+        let deployed = Deployed {
             key: "k".into(),
-            function_arn: "arn:aws:lambda:eu-west-1:000000000000:function:f".into(),
-            region: "eu-west-1".into(),
-            account: "000000000000".into(),
+            arn: "arn:aws:lambda:eu-west-1:000000000000:function:f".into(),
             name: "f".into(),
             version: "$LATEST".into(),
+            account: "000000000000".into(),
+            region: "eu-west-1".into(),
             runtime: "python3.12".into(),
             handler: "app.handler".into(),
-            memory_mib: 256,
-            timeout: Duration::from_secs(3),
+            memory_mb: 256,
+            ephemeral_mb: 512,
+            timeout_s: 3,
+            architecture: "x86_64".into(),
             environment: own.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-            code: "/var/task".into(),
-            reserved: None,
             log_group: "/aws/lambda/f".into(),
-        }
+            code_sha256: [0; 32],
+            code_bytes: 0,
+            reserved_concurrency: None,
+        };
+        Ready { deployed, code: "/var/task".into() }
     }
 
     #[test]
     fn a_functions_own_variables_replace_defaults_but_never_lambdas() {
         let own = [("TZ", "Europe/Berlin"), ("AWS_REGION", "mars"), ("TABLE", "t"), ("", "x"), ("A=B", "x"), ("N", "\0")];
-        let all = variables(&deployed(&own), "127.1.2.3:4", "stream");
+        let all = variables(&ready(&own), "127.1.2.3:4", "stream");
         let value = |name: &str| {
             let mut found = all.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
             let first = found.next();

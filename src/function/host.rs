@@ -2,22 +2,19 @@
 //!
 //! ```text
 //! caller ─ invoke ─▶ Pool (warm, cold, line) ─▶ Process ─ Runtime API ─▶ runtime ─ reply ─▶ answer
-//!            └ Event ─▶ Events (memory only, two more tries) ─┘
 //! ```
 
-use super::call::{Answer, Call, Calling, InvocationType, Payload, Refused};
+use super::call::{Call, Calling, Refused};
 use super::desk::Job;
-use super::events::Events;
 use super::fault::{Failure, refused, throttled};
 use super::journal::Sink;
-use super::options::{Deployed, HostOptions};
+use super::options::{HostOptions, Ready};
 use super::pool::{Lease, Place, Pool};
 use super::process::{Process, Ran, Reader};
 use super::runtimes::Runtimes;
 use crate::observe::function::FunctionMetrics;
 use crate::observe::log_files::{LogName, LogShelf};
 use base64::Engine;
-use bytes::Bytes;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -33,13 +30,12 @@ pub struct Host {
 }
 
 #[derive(Debug)]
-pub(super) struct Core {
-    pub(super) options: HostOptions,
+struct Core {
+    options: HostOptions,
     pool: Arc<Pool>,
     runtimes: Runtimes,
     shelf: LogShelf,
-    pub(super) metrics: FunctionMetrics,
-    events: Events,
+    metrics: FunctionMetrics,
 }
 
 impl Host {
@@ -56,7 +52,6 @@ impl Host {
         let core = Arc::new(Core {
             pool: Pool::new(&options, metrics.clone()),
             runtimes: Runtimes::new(&options),
-            events: Events::new(&options),
             options,
             shelf,
             metrics,
@@ -72,26 +67,15 @@ impl Host {
         Ok(Host { core, runtime: Some(runtime) })
     }
 
-    /// Calls a function. Who may call it was looked at before.
-    pub fn invoke(&self, deployed: Arc<Deployed>, call: Call) -> Calling<'static> {
+    /// Calls a function, and waits for its answer. Who may call it, and how many at once, was looked at before.
+    pub fn invoke(&self, ready: Arc<Ready>, call: Call) -> Calling<'static> {
         let (core, runtime) = (self.core.clone(), self.runtime.as_ref().map(|runtime| runtime.handle().clone()));
         Box::pin(async move {
             let runtime = runtime.ok_or_else(throttled)?;
-            match call.invocation {
-                InvocationType::DryRun => return Ok(empty(204, &deployed)),
-                InvocationType::RequestResponse => {}
-                InvocationType::Event => {
-                    let accepted = core.events.take(&call.payload).ok_or_else(throttled)?;
-                    let version = empty(202, &deployed);
-                    let job = job(&deployed, call)?;
-                    runtime.spawn(super::events::run(core, deployed, job, accepted));
-                    return Ok(version);
-                }
-            }
             let until = call.until;
-            let job = job(&deployed, call)?;
+            let job = job(&ready, call)?;
             let (reader, answer) = oneshot::channel();
-            runtime.spawn(core.serve(deployed, job, until, reader));
+            runtime.spawn(core.serve(ready, job, until, reader));
             let lost = || refused(500, "ServiceException", "The host of functions ended.");
             answer.await.unwrap_or_else(|_| Err(lost()))
         })
@@ -102,28 +86,22 @@ impl Host {
         self.core.pool.retire(key);
     }
 
-    /// Takes no more calls, lets invocations end for so long, and ends all processes; whether that was done in time.
-    pub fn stop(mut self, patience: Duration) -> bool {
-        let Some(runtime) = self.runtime.take() else { return true };
-        let core = self.core.clone();
-        let done = runtime.handle().spawn(async move { core.pool.close(patience).await });
-        let (tell, told) = std::sync::mpsc::channel();
-        runtime.handle().spawn(async move {
-            let _ = tell.send(done.await.unwrap_or(false));
+    /// Takes no more calls, lets invocations end for so long, and ends idle processes; whether that was done in time. What
+    /// still runs ends when the host is dropped. Blocks.
+    pub fn stop(&self, patience: Duration) -> bool {
+        let Some(runtime) = &self.runtime else { return true };
+        let (core, (tell, told)) = (self.core.clone(), std::sync::mpsc::channel());
+        runtime.spawn(async move {
+            // Whoever asked may not wait any more.
+            let _ = tell.send(core.pool.close(patience).await);
         });
-        let in_time = told.recv_timeout(patience + SWEEP).unwrap_or(false);
-        let lost = self.core.events.waiting();
-        if lost > 0 {
-            tracing::warn!(lost, "asynchronous invocations that waited are lost: they are kept in memory only");
-        }
-        runtime.shutdown_background();
-        in_time
+        told.recv_timeout(patience + SWEEP).unwrap_or(false)
     }
 }
 
 impl Drop for Host {
     fn drop(&mut self) {
-        // Sockets close with it, and processes end with their sockets.
+        // Sockets close with it, and processes end with their sockets: see `child`.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
@@ -132,22 +110,22 @@ impl Drop for Host {
 
 impl Core {
     /// Finds a process and runs a call in it; the answer goes to `reader`.
-    pub(super) async fn serve(self: Arc<Self>, deployed: Arc<Deployed>, job: Job, until: Instant, reader: Reader) {
+    async fn serve(self: Arc<Self>, ready: Arc<Ready>, job: Job, until: Instant, reader: Reader) {
         let (mut job, mut reader) = (job, reader);
         loop {
             let lease = tokio::select! {
-                lease = self.pool.acquire(&deployed, until) => lease,
+                lease = self.pool.acquire(&ready, until) => lease,
                 // Nobody waits for it any more, and no code has run.
                 () = reader.closed() => return,
             };
-            let (process, busy) = match lease {
-                Ok(Lease::Warm(process, busy)) => (process, busy),
-                Ok(Lease::Cold(place, busy)) => match self.start(&deployed, place).await {
-                    Ok(process) => (Arc::new(process), busy),
-                    Err(error) => return self.not_started(&deployed, &job, error, reader),
+            let process = match lease {
+                Ok(Lease::Warm(process)) => process,
+                Ok(Lease::Cold(place)) => match self.start(&ready, place).await {
+                    Ok(process) => Arc::new(process),
+                    Err(error) => return self.not_started(&ready, &job, error, reader),
                 },
                 Ok(Lease::Failing(failure)) => {
-                    let _ = reader.send(Ok(failure.answer(&job.request_id, &deployed.version)));
+                    let _ = reader.send(Ok(failure.answer(&job.request_id, &ready.deployed.version)));
                     return;
                 }
                 Err(refused) => {
@@ -158,25 +136,20 @@ impl Core {
             match process.run(job, reader).await {
                 Ran::Free(farewell) => {
                     self.pool.give_back(process);
-                    drop(busy);
-                    farewell.say();
-                    return;
+                    return farewell.say();
                 }
-                Ran::Dead => self.pool.give_up(&process),
+                Ran::Dead => return self.pool.give_up(&process),
                 Ran::Untouched(again, to) => {
                     self.pool.give_up(&process);
                     (job, reader) = (again, to);
-                    drop(busy);
-                    continue;
                 }
             }
-            drop(busy);
-            return;
         }
     }
 
-    async fn start(&self, deployed: &Arc<Deployed>, place: Place) -> Result<Process, NotStarted> {
-        let command = self.runtimes.command(deployed).await.map_err(NotStarted::Refused)?;
+    async fn start(&self, ready: &Arc<Ready>, place: Place) -> Result<Process, NotStarted> {
+        let command = self.runtimes.command(ready).await.map_err(NotStarted::Refused)?;
+        let deployed = &ready.deployed;
         let sink = |stream: &str| Sink {
             shelf: self.shelf.clone(),
             name: LogName::function(&deployed.account, &deployed.region, &deployed.log_group),
@@ -184,18 +157,18 @@ impl Core {
             metrics: self.metrics.clone(),
             bytes_per_s: self.options.log_bytes_per_s,
         };
-        Process::start(command, deployed.clone(), place, &self.options, sink, self.metrics.clone())
+        Process::start(command, ready.clone(), place, &self.options, sink, self.metrics.clone())
             .await
             .map_err(NotStarted::Failed)
     }
 
-    fn not_started(&self, deployed: &Deployed, job: &Job, error: NotStarted, reader: Reader) {
+    fn not_started(&self, ready: &Ready, job: &Job, error: NotStarted, reader: Reader) {
         let answer = match error {
             NotStarted::Refused(refused) => Err(refused),
             NotStarted::Failed(failure) => {
-                self.pool.start_failed(deployed, &failure);
+                self.pool.start_failed(ready, &failure);
                 self.metrics.errors.inc();
-                Ok(failure.answer(&job.request_id, &deployed.version))
+                Ok(failure.answer(&job.request_id, &ready.deployed.version))
             }
         };
         // Who called may have gone.
@@ -208,21 +181,11 @@ enum NotStarted {
     Failed(Failure),
 }
 
-fn empty(status: u16, deployed: &Deployed) -> Answer {
-    Answer {
-        status,
-        function_error: None,
-        log_tail: None,
-        executed_version: Some(deployed.version.clone()),
-        payload: Payload::Whole(Bytes::new()),
-    }
-}
-
 /// A call as the runtime will see it.
 ///
 /// # Errors
 /// `InvalidRequestContentException`: what cannot stand in the Runtime API's headers.
-fn job(deployed: &Deployed, call: Call) -> Result<Job, Refused> {
+fn job(ready: &Ready, call: Call) -> Result<Job, Refused> {
     let wrong = |what| refused(400, "InvalidRequestContentException", what);
     let client_context = match call.client_context.as_deref() {
         None => None,
@@ -234,10 +197,9 @@ fn job(deployed: &Deployed, call: Call) -> Result<Job, Refused> {
             Some(value.is_object().then(|| value.to_string().into_boxed_str()).ok_or_else(|| wrong(what))?)
         }
     };
-    let qualifier = call.function.qualifier.map(|qualifier| format!(":{qualifier}")).unwrap_or_default();
     let job = Job {
         request_id: call.request_id,
-        arn: format!("{}{qualifier}", deployed.function_arn).into(),
+        arn: ready.deployed.arn.clone(),
         payload: call.payload,
         client_context,
         trace: call.trace,

@@ -4,15 +4,15 @@
 //!
 //! ```text
 //! zip ─ unpack ─▶ directory ─┐
-//! Call ─▶ host ─▶ pool ─▶ process ◀─ runtime_api ─▶ runtime (python -m awslambdaric, node, bootstrap) in child's box
+//! Call ─▶ runner ─▶ host ─▶ pool ─▶ process ◀─ runtime_api ─▶ runtime (python -m awslambdaric, node, bootstrap) in child's box
 //!                            └ journal ─▶ observe::log_files
 //! ```
 
 pub mod call;
 pub mod child;
+pub mod deployed;
 mod desk;
 mod environment;
-mod events;
 mod fault;
 pub mod host;
 mod journal;
@@ -22,7 +22,10 @@ mod pool;
 mod process;
 mod runtime_api;
 mod runtimes;
+pub mod run;
+pub mod runner;
 pub mod unpack;
 
 pub use host::Host;
-pub use options::{Deployed, HostOptions};
+pub use options::{HostOptions, Ready};
+pub use runner::Runner;

@@ -1,41 +1,30 @@
-//! What the operator sets for the host, and what a deployed function is to it.
+//! What the operator sets for the host, and a version that it can run.
 
+use super::deployed::Deployed;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A function as it is to run: everything that the host needs to know of its row.
+/// A version whose code is here.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deployed {
-    /// Names function, version and revision: processes are kept warm under it. Another key of the same function and version
-    /// replaces it.
-    pub key: Box<str>,
-    /// `arn:aws:lambda:{region}:{account}:function:{name}`, without a qualifier: what reserved concurrency belongs to.
-    pub function_arn: Box<str>,
-    /// Its region.
-    pub region: Box<str>,
-    /// Its account, 12 digits.
-    pub account: Box<str>,
-    /// Its name.
-    pub name: Box<str>,
-    /// `$LATEST` or a number.
-    pub version: Box<str>,
-    /// `provided.al2023`, `python3.12`, `nodejs20.x`, …
-    pub runtime: Box<str>,
-    /// `module.function`.
-    pub handler: Box<str>,
-    /// Its memory, MiB.
-    pub memory_mib: u32,
-    /// What one invocation may take.
-    pub timeout: Duration,
-    /// Its own variables.
-    pub environment: BTreeMap<String, String>,
+pub struct Ready {
+    /// What runs.
+    pub deployed: Deployed,
     /// The directory of its unpacked code.
     pub code: PathBuf,
-    /// Reserved concurrency: invocations at once, all versions together.
-    pub reserved: Option<u32>,
-    /// `/aws/lambda/{name}`, or what its logging configuration says.
-    pub log_group: Box<str>,
+}
+
+impl Ready {
+    /// Names the function and version in all its revisions.
+    pub(super) fn version(&self) -> String {
+        let Deployed { account, region, name, version, .. } = &self.deployed;
+        format!("{account}/{region}/{name}:{version}")
+    }
+
+    /// What one invocation may take.
+    pub(super) fn timeout(&self) -> Duration {
+        Duration::from_secs(self.deployed.timeout_s.into())
+    }
 }
 
 /// The host's settings and limits.
@@ -67,8 +56,6 @@ pub struct HostOptions {
     pub hide: Vec<PathBuf>,
     /// Whom processes run as when the node runs as root; 0: root, without its powers.
     pub user: u32,
-    /// `/tmp` of a process, MiB; AWS: 512.
-    pub tmp_mib: u64,
     /// Processes and threads of one function process; AWS: 1,024.
     pub processes: u64,
     /// Open files of one process; AWS: 1,024.
@@ -77,14 +64,6 @@ pub struct HostOptions {
     pub response_bytes: usize,
     /// An answer that comes in pieces, bytes; AWS: 200 MiB.
     pub stream_bytes: u64,
-    /// Asynchronous invocations that may wait.
-    pub events: usize,
-    /// Their payloads together, bytes.
-    pub event_bytes: usize,
-    /// How long to wait before an asynchronous invocation that failed is tried again; AWS: one and two minutes.
-    pub retries: Vec<Duration>,
-    /// An asynchronous invocation is given up when it is this old; AWS: 6 h.
-    pub event_age: Duration,
     /// Log lines of one process, bytes a second; four times as much in a burst.
     pub log_bytes_per_s: u64,
 }
@@ -105,15 +84,10 @@ impl Default for HostOptions {
             interpreters: BTreeMap::new(),
             hide: Vec::new(),
             user: 65_534,
-            tmp_mib: 512,
             processes: 1_024,
             open_files: 1_024,
             response_bytes: 6_291_556,
             stream_bytes: 200 << 20,
-            events: 10_000,
-            event_bytes: 64 << 20,
-            retries: vec![Duration::from_secs(60), Duration::from_secs(120)],
-            event_age: Duration::from_secs(6 * 3_600),
             log_bytes_per_s: 1 << 20,
         }
     }

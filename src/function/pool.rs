@@ -9,7 +9,7 @@
 
 use super::call::Refused;
 use super::fault::{Failure, refused, throttled};
-use super::options::{Deployed, HostOptions};
+use super::options::{HostOptions, Ready};
 use super::process::Process;
 use crate::observe::function::FunctionMetrics;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -30,9 +30,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// Who runs a call.
 pub(super) enum Lease {
     /// A process that waits for it.
-    Warm(Arc<Process>, Busy),
+    Warm(Arc<Process>),
     /// A new one, in this place.
-    Cold(Place, Busy),
+    Cold(Place),
     /// None for now: starts fail, the last one so.
     Failing(Failure),
 }
@@ -64,23 +64,6 @@ impl Drop for Place {
     }
 }
 
-/// One invocation of a function, counted against its reserved concurrency.
-#[derive(Debug)]
-pub(super) struct Busy {
-    pool: Weak<Pool>,
-    function: Box<str>,
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        if let Some(pool) = self.pool.upgrade() {
-            let mut state = pool.state();
-            state.rest(&self.function);
-            pool.pump(&mut state);
-        }
-    }
-}
-
 #[derive(Debug, Default)]
 struct Shelf {
     /// Those that wait, the last used at the end.
@@ -91,7 +74,7 @@ struct Shelf {
 }
 
 struct Waiter {
-    deployed: Arc<Deployed>,
+    ready: Arc<Ready>,
     give: oneshot::Sender<Lease>,
 }
 
@@ -99,8 +82,7 @@ struct Waiter {
 struct State {
     shelves: HashMap<Box<str>, Shelf>,
     /// The key that is in use, by function and version.
-    current: HashMap<(Box<str>, Box<str>), Box<str>>,
-    busy: HashMap<Box<str>, u32>,
+    current: HashMap<String, Box<str>>,
     live: usize,
     memory_mib: u64,
     /// Of these, what is at its end already.
@@ -119,15 +101,6 @@ impl State {
         if place.leaving.load(Ordering::Relaxed) {
             self.leaving -= 1;
             self.leaving_mib -= place.memory_mib;
-        }
-    }
-
-    fn rest(&mut self, function: &str) {
-        if let Some(count) = self.busy.get_mut(function) {
-            *count -= 1;
-            if *count == 0 {
-                self.busy.remove(function);
-            }
         }
     }
 }
@@ -167,19 +140,19 @@ impl Pool {
     ///
     /// # Errors
     /// `TooManyRequestsException`: none was free in time, none may ever be, or too many wait.
-    pub(super) async fn acquire(&self, deployed: &Arc<Deployed>, until: Instant) -> Result<Lease, Refused> {
+    pub(super) async fn acquire(&self, ready: &Arc<Ready>, until: Instant) -> Result<Lease, Refused> {
         let waiting = {
             let mut state = self.state();
-            let fits = u64::from(deployed.memory_mib) <= self.memory_mib;
-            if state.closed || deployed.reserved == Some(0) || !fits {
+            let fits = u64::from(ready.deployed.memory_mb) <= self.memory_mib;
+            if state.closed || !fits {
                 self.metrics.throttles.inc();
-                return Err(if fits { throttled() } else { self.never_fits(deployed) });
+                return Err(if fits { throttled() } else { self.never_fits(ready) });
             }
-            self.replace(&mut state, deployed);
+            self.replace(&mut state, ready);
             // Who came before goes before.
-            let others = state.line.iter().any(|waiter| waiter.deployed.key == deployed.key && !waiter.give.is_closed());
+            let others = state.line.iter().any(|waiter| waiter.ready.deployed.key == ready.deployed.key && !waiter.give.is_closed());
             if !others {
-                if let Some(lease) = self.grant(&mut state, deployed) {
+                if let Some(lease) = self.grant(&mut state, ready) {
                     self.measure(&state);
                     return Ok(lease);
                 }
@@ -192,7 +165,7 @@ impl Pool {
                 return Err(throttled());
             }
             let (give, waiting) = oneshot::channel();
-            state.line.push_back(Waiter { deployed: deployed.clone(), give });
+            state.line.push_back(Waiter { ready: ready.clone(), give });
             self.measure(&state);
             waiting
         };
@@ -205,17 +178,16 @@ impl Pool {
         }
     }
 
-    fn never_fits(&self, deployed: &Deployed) -> Refused {
-        let (needs, has) = (deployed.memory_mib, self.memory_mib);
+    fn never_fits(&self, ready: &Ready) -> Refused {
+        let (needs, has) = (ready.deployed.memory_mb, self.memory_mib);
         let said = format!("The function needs {needs} MB and this node gives its functions {has}: raise memory_mib in [functions]");
         refused(429, "TooManyRequestsException", said)
     }
 
     /// Processes of an older revision take no more calls.
-    fn replace(&self, state: &mut State, deployed: &Deployed) {
-        let version = (deployed.function_arn.clone(), deployed.version.clone());
-        match state.current.insert(version, deployed.key.clone()) {
-            Some(older) if older != deployed.key => self.end_idle(state, &older),
+    fn replace(&self, state: &mut State, ready: &Ready) {
+        match state.current.insert(ready.version(), ready.deployed.key.clone()) {
+            Some(older) if older != ready.deployed.key => self.end_idle(state, &older),
             _ => {}
         }
     }
@@ -229,22 +201,18 @@ impl Pool {
     }
 
     /// What can be given for a call right now.
-    fn grant(&self, state: &mut State, deployed: &Arc<Deployed>) -> Option<Lease> {
-        let running = state.busy.get(&deployed.function_arn).copied().unwrap_or(0);
-        if deployed.reserved.is_some_and(|reserved| running >= reserved) {
-            return None;
-        }
-        let shelf = state.shelves.entry(deployed.key.clone()).or_default();
+    fn grant(&self, state: &mut State, ready: &Arc<Ready>) -> Option<Lease> {
+        let shelf = state.shelves.entry(ready.deployed.key.clone()).or_default();
         while let Some(process) = shelf.idle.pop() {
             if !process.is_dead() {
-                return Some(Lease::Warm(process, self.busy(state, deployed)));
+                return Some(Lease::Warm(process));
             }
         }
         if let Some((failure, _, until)) = shelf.failed.as_ref().filter(|(_, _, until)| Instant::now() < *until) {
-            tracing::debug!(function = &*deployed.name, ?until, "its starts fail: no other is tried for now");
+            tracing::debug!(function = &*ready.deployed.name, ?until, "its starts fail: no other is tried for now");
             return Some(Lease::Failing(failure.clone()));
         }
-        let needs = u64::from(deployed.memory_mib);
+        let needs = u64::from(ready.deployed.memory_mb);
         while state.live - state.leaving >= self.concurrency || state.memory_mib - state.leaving_mib + needs > self.memory_mib {
             // What leaves makes room in a moment; until then the call waits.
             let oldest = state.shelves.iter().flat_map(|(_, shelf)| &shelf.idle).min_by_key(|process| idle_since(process));
@@ -257,12 +225,7 @@ impl Pool {
         }
         state.live += 1;
         state.memory_mib += needs;
-        Some(Lease::Cold(Place { pool: self.own.clone(), memory_mib: needs, leaving: Arc::default() }, self.busy(state, deployed)))
-    }
-
-    fn busy(&self, state: &mut State, deployed: &Deployed) -> Busy {
-        *state.busy.entry(deployed.function_arn.clone()).or_default() += 1;
-        Busy { pool: self.own.clone(), function: deployed.function_arn.clone() }
+        Some(Lease::Cold(Place { pool: self.own.clone(), memory_mib: needs, leaving: Arc::default() }))
     }
 
     /// Gives to those in line what can be given, in order.
@@ -274,11 +237,11 @@ impl Pool {
             if waiter.give.is_closed() {
                 continue;
             }
-            if state.closed || in_vain.contains(&waiter.deployed.key) {
+            if state.closed || in_vain.contains(&waiter.ready.deployed.key) {
                 left.push_back(waiter);
                 continue;
             }
-            match self.grant(state, &waiter.deployed) {
+            match self.grant(state, &waiter.ready) {
                 Some(lease) => {
                     if let Err(lease) = waiter.give.send(lease) {
                         // It left just now; what was meant for it comes back, without this lock.
@@ -286,7 +249,7 @@ impl Pool {
                     }
                 }
                 None => {
-                    in_vain.insert(waiter.deployed.key.clone());
+                    in_vain.insert(waiter.ready.deployed.key.clone());
                     left.push_back(waiter);
                 }
             }
@@ -297,28 +260,21 @@ impl Pool {
 
     /// Undoes a grant under the lock, which dropping it would take again.
     fn return_lease(&self, state: &mut State, lease: Lease) {
-        let mut busy = match lease {
-            Lease::Warm(process, busy) => {
-                shelve(state, process);
-                busy
-            }
-            Lease::Cold(mut place, busy) => {
+        match lease {
+            Lease::Warm(process) => shelve(state, process),
+            Lease::Cold(mut place) => {
                 state.vacate(&place);
                 place.pool = Weak::new();
-                busy
             }
-            Lease::Failing(_) => return,
-        };
-        state.rest(&busy.function);
-        busy.pool = Weak::new();
+            Lease::Failing(_) => {}
+        }
     }
 
     /// A process ended an invocation and waits for the next.
     pub(super) fn give_back(&self, process: Arc<Process>) {
         let mut state = self.state();
-        let deployed = &process.deployed;
-        let version = (deployed.function_arn.clone(), deployed.version.clone());
-        let stale = state.current.get(&version).is_some_and(|key| *key != deployed.key);
+        let deployed = &process.ready.deployed;
+        let stale = state.current.get(&process.ready.version()).is_some_and(|key| *key != deployed.key);
         if let Some(shelf) = state.shelves.get_mut(&deployed.key) {
             shelf.failures = 0;
             shelf.failed = None;
@@ -338,9 +294,9 @@ impl Pool {
     }
 
     /// A start failed: after some in a row the next one waits.
-    pub(super) fn start_failed(&self, deployed: &Deployed, failure: &Failure) {
+    pub(super) fn start_failed(&self, ready: &Ready, failure: &Failure) {
         let mut state = self.state();
-        let shelf = state.shelves.entry(deployed.key.clone()).or_default();
+        let shelf = state.shelves.entry(ready.deployed.key.clone()).or_default();
         shelf.failures = shelf.failures.saturating_add(1);
         let wait = shelf.failures.checked_sub(FREE_FAILURES).map_or(Duration::ZERO, |further| {
             FIRST_WAIT.saturating_mul(1 << further.min(10)).min(LONGEST_WAIT)
@@ -429,7 +385,7 @@ fn idle_since(process: &Process) -> Instant {
 
 fn shelve(state: &mut State, process: Arc<Process>) {
     *process.idle_since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-    let key = process.deployed.key.clone();
+    let key = process.ready.deployed.key.clone();
     state.shelves.entry(key).or_default().idle.push(process);
 }
 
@@ -438,7 +394,7 @@ fn leave(state: &mut State, process: &Process) {
     // Whoever is gone has given its place back, or does so when this lock is free.
     if !process.is_gone() && !process.leaving.swap(true, Ordering::Relaxed) {
         state.leaving += 1;
-        state.leaving_mib += u64::from(process.deployed.memory_mib);
+        state.leaving_mib += u64::from(process.ready.deployed.memory_mb);
     }
     process.end();
 }

@@ -6,7 +6,7 @@ use super::desk::{Desk, Job, Reply};
 use super::environment;
 use super::fault::{Death, Failure};
 use super::journal::{self, Journal, Note, Sink};
-use super::options::{Deployed, HostOptions};
+use super::options::{HostOptions, Ready};
 use super::pool::Place;
 use super::runtime_api;
 use crate::observe::function::FunctionMetrics;
@@ -33,7 +33,7 @@ pub(super) type Reader = oneshot::Sender<Result<Answer, Refused>>;
 /// A process.
 #[derive(Debug)]
 pub(super) struct Process {
-    pub(super) deployed: Arc<Deployed>,
+    pub(super) ready: Arc<Ready>,
     desk: Arc<Desk>,
     journal: Journal,
     /// The socket to the process's watch: `b` and `i`; closed to end it.
@@ -82,7 +82,7 @@ impl Process {
     /// Starts a process and waits until its runtime asks for an invocation.
     pub(super) async fn start(
         command: Vec<String>,
-        deployed: Arc<Deployed>,
+        ready: Arc<Ready>,
         place: Place,
         options: &HostOptions,
         sink: impl FnOnce(&str) -> Sink,
@@ -90,7 +90,7 @@ impl Process {
     ) -> Result<Process, Failure> {
         let begun = Instant::now();
         metrics.cold_starts.inc();
-        let process = Process::spawn(command, deployed, place, options, sink, metrics.clone()).await.map_err(|error| {
+        let process = Process::spawn(command, ready, place, options, sink, metrics.clone()).await.map_err(|error| {
             metrics.failed_starts.inc();
             Failure::new("Sandbox.Failure", format!("the node cannot start a process: {error}"))
         })?;
@@ -119,7 +119,7 @@ impl Process {
 
     async fn spawn(
         command: Vec<String>,
-        deployed: Arc<Deployed>,
+        ready: Arc<Ready>,
         place: Place,
         options: &HostOptions,
         sink: impl FnOnce(&str) -> Sink,
@@ -130,25 +130,25 @@ impl Process {
         ours.set_nonblocking(true)?;
         let (output, writer) = std::io::pipe()?;
         let mut launch = Command::new(&options.launcher);
-        launch.arg(child::OUTER).arg(&deployed.code).arg(options.user.to_string());
+        launch.arg(child::OUTER).arg(&ready.code).arg(options.user.to_string());
         launch.env_clear().stdin(Stdio::from(OwnedFd::from(theirs)));
         launch.stdout(Stdio::from(writer.try_clone()?)).stderr(Stdio::from(writer)).kill_on_drop(true);
         let child = launch.spawn()?;
         // The command holds the other ends, and they must close with the process.
         drop(launch);
         let root = child.id().ok_or(std::io::ErrorKind::NotFound)?;
-        let sink = sink(&stream_name(&deployed.version));
+        let sink = sink(&stream_name(&ready.deployed.version));
         let stream = sink.stream.clone();
         let journal = journal::start(pipe::Receiver::from_owned_fd(OwnedFd::from(output))?, sink);
-        journal.tell(Note::Line(format!("INIT_START Runtime: {}", deployed.runtime)));
+        journal.tell(Note::Line(format!("INIT_START Runtime: {}", ready.deployed.runtime)));
         let (from_watch, mut to_watch) = UnixStream::from_std(ours)?.into_split();
         let spec = Spec {
             command,
-            environment: environment::variables(&deployed, &at.to_string(), &stream),
-            code: deployed.code.clone(),
+            environment: environment::variables(&ready, &at.to_string(), &stream),
+            code: ready.code.clone(),
             hide: options.hide.clone(),
-            memory_mib: deployed.memory_mib.into(),
-            tmp_mib: options.tmp_mib,
+            memory_mib: ready.deployed.memory_mb.into(),
+            tmp_mib: ready.deployed.ephemeral_mb.into(),
             processes: options.processes,
             open_files: options.open_files,
         };
@@ -178,7 +178,7 @@ impl Process {
             return Err(error);
         }
         Ok(Process {
-            deployed,
+            ready,
             desk,
             journal,
             to_watch: Mutex::new(Some(to_watch)),
@@ -222,9 +222,9 @@ impl Process {
 
     /// Runs one invocation.
     pub(super) async fn run(&self, job: Job, reader: Reader) -> Ran {
-        let (timeout, request_id) = (self.deployed.timeout, job.request_id.clone());
+        let (timeout, request_id) = (self.ready.timeout(), job.request_id.clone());
         self.journal.tell(Note::Begin { request_id: request_id.clone() });
-        self.journal.tell(Note::Line(format!("START RequestId: {request_id} Version: {}", self.deployed.version)));
+        self.journal.tell(Note::Line(format!("START RequestId: {request_id} Version: {}", self.ready.deployed.version)));
         self.tell_watch(b'b');
         let begun = Instant::now();
         let (log_tail, streamed) = (job.log_tail, job.streamed);
@@ -276,11 +276,11 @@ impl Process {
             Outcome::Died(death) => (death.failure(), false),
             Outcome::TimedOut => {
                 self.metrics.timeouts.inc();
-                (Failure::timed_out(self.deployed.timeout), false)
+                (Failure::timed_out(self.ready.timeout()), false)
             }
         };
         self.metrics.errors.inc();
-        (Some(failure.answer(request_id, &self.deployed.version)), Some(failure), lives)
+        (Some(failure.answer(request_id, &self.ready.deployed.version)), Some(failure), lives)
     }
 
     /// Ends what cannot go on, closes the log, and says how the process is left.
@@ -318,7 +318,7 @@ impl Process {
             status: 200,
             function_error: None,
             log_tail: None,
-            executed_version: Some(self.deployed.version.clone()),
+            executed_version: Some(self.ready.deployed.version.clone()),
             payload: Payload::Whole(payload),
         }
     }
@@ -338,7 +338,7 @@ impl Process {
         let mut report = format!(
             "REPORT RequestId: {request_id}\tDuration: {ms:.2} ms\tBilled Duration: {:.0} ms\tMemory Size: {} MB\tMax Memory Used: {memory_mib} MB",
             ms.ceil(),
-            self.deployed.memory_mib,
+            self.ready.deployed.memory_mb,
         );
         if let Some(init) = self.init.lock().unwrap_or_else(PoisonError::into_inner).take() {
             report += &format!("\tInit Duration: {:.2} ms", init.as_secs_f64() * 1e3);
@@ -363,7 +363,7 @@ impl Process {
     ) -> Outcome {
         let whole = if ender.is_some() {
             let payload = Payload::Pieces(pieces);
-            let version = Some(self.deployed.version.clone());
+            let version = Some(self.ready.deployed.version.clone());
             let answer = Answer { status: 200, function_error: None, log_tail: None, executed_version: version, payload };
             if let Some(reader) = reader.take() {
                 // Who called may have gone.
@@ -383,7 +383,7 @@ impl Process {
         if let (Err(outcome), Some(ender)) = (&end, ender) {
             let failure = match outcome {
                 Outcome::Died(death) => death.failure(),
-                _ => Failure::timed_out(self.deployed.timeout),
+                _ => Failure::timed_out(self.ready.timeout()),
             };
             let broken = Broken { error_type: failure.error_type, message: failure.message };
             // A reader that does not read sees the end of the channel instead.

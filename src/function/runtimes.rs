@@ -2,7 +2,7 @@
 
 use super::call::Refused;
 use super::fault::refused;
-use super::options::{Deployed, HostOptions};
+use super::options::{HostOptions, Ready};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -37,11 +37,11 @@ impl Runtimes {
     ///
     /// # Errors
     /// `InvalidRuntimeException`, with the setting that is missing or wrong.
-    pub(super) async fn command(&self, deployed: &Deployed) -> Result<Vec<String>, Refused> {
-        let runtime = &*deployed.runtime;
-        let handler = deployed.handler.to_string();
+    pub(super) async fn command(&self, ready: &Ready) -> Result<Vec<String>, Refused> {
+        let runtime = &*ready.deployed.runtime;
+        let handler = ready.deployed.handler.to_string();
         if runtime.starts_with("provided") {
-            return Ok(vec![deployed.code.join("bootstrap").display().to_string()]);
+            return Ok(vec![ready.code.join("bootstrap").display().to_string()]);
         }
         if runtime.starts_with("python") {
             let python = self.interpreter(runtime, "python", self.python.as_ref())?;

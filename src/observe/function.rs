@@ -28,8 +28,6 @@ pub struct FunctionMetrics {
     pub foreign: Counter,
     /// Log lines of functions that were dropped, since they were too many.
     pub log_lines_dropped: Counter,
-    /// Asynchronous invocations that were given up.
-    pub events_dropped: Counter,
     /// From the delivery of an event to its answer, seconds.
     pub duration_seconds: Histogram,
     /// From a process's start to its first question, seconds.
@@ -42,8 +40,6 @@ pub struct FunctionMetrics {
     pub waiting: Gauge,
     /// Memory that the functions of all processes declare, MiB.
     pub memory_mib: Gauge,
-    /// Asynchronous invocations that wait or run.
-    pub events: Gauge,
 }
 
 impl FunctionMetrics {
@@ -60,14 +56,12 @@ impl FunctionMetrics {
             out_of_memory: Counter::default(),
             foreign: Counter::default(),
             log_lines_dropped: Counter::default(),
-            events_dropped: Counter::default(),
             duration_seconds: times(),
             init_seconds: times(),
             processes: Gauge::default(),
             idle: Gauge::default(),
             waiting: Gauge::default(),
             memory_mib: Gauge::default(),
-            events: Gauge::default(),
         };
         let to = registry.sub_registry_with_prefix("function");
         for (name, help, counter) in [
@@ -80,7 +74,6 @@ impl FunctionMetrics {
             ("out_of_memory", "Processes ended for using more than their memory", &own.out_of_memory),
             ("foreign_connections", "Connections to a Runtime API that came from elsewhere", &own.foreign),
             ("log_lines_dropped", "Log lines of functions that were too many", &own.log_lines_dropped),
-            ("events_dropped", "Asynchronous invocations that were given up", &own.events_dropped),
         ] {
             to.register(name, help, counter.clone());
         }
@@ -89,7 +82,6 @@ impl FunctionMetrics {
             ("idle", "Processes that wait for a call", &own.idle),
             ("waiting", "Calls that wait for a process", &own.waiting),
             ("memory_mebibytes", "Memory that the functions of all processes declare", &own.memory_mib),
-            ("events", "Asynchronous invocations that wait or run", &own.events),
         ] {
             to.register(name, help, gauge.clone());
         }

@@ -1,7 +1,7 @@
 //! How many run at once, for how long, and what they see of the machine.
 
 use super::house::{House, call, options, processes_with, wait_for, whole};
-use meridian::function::{Deployed, HostOptions};
+use meridian::function::{HostOptions, Ready};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,23 +13,18 @@ while True:
     answer(id, (os.environ['AWS_LAMBDA_LOG_STREAM_NAME']).encode())
 ";
 
-fn streams(house: &House, function: &Arc<Deployed>, calls: usize, nap: &str) -> BTreeSet<String> {
+fn streams(house: &House, function: &Arc<Ready>, calls: usize, nap: &str) -> BTreeSet<String> {
     let calls = (0..calls).map(|_| (function.clone(), call(nap))).collect();
     let answers = house.invoke_all(calls).into_iter().map(|answer| whole(answer.expect("an answer")));
     answers.map(|bytes| String::from_utf8(bytes.to_vec()).expect("text")).collect()
 }
 
 #[test]
-fn calls_at_once_get_processes_of_their_own_up_to_the_functions_reserved_concurrency() {
-    let house = House::new(options());
-    let free = Arc::new(house.bootstrap("free", PID));
-    assert_eq!(streams(&house, &free, 4, "1").len(), 4);
-    let mut held = house.bootstrap("held", PID);
-    held.reserved = Some(2);
-    assert_eq!(streams(&house, &Arc::new(held.clone()), 6, "0.1").len(), 2);
-    held.reserved = Some(0);
-    let refused = house.invoke(&Arc::new(held), call("0")).expect_err("refused");
-    assert_eq!((refused.status, refused.kind, &*refused.message), (429, "TooManyRequestsException", "Rate Exceeded."));
+fn calls_at_once_get_processes_of_their_own_up_to_the_nodes_concurrency() {
+    let house = House::new(HostOptions { concurrency: 3, ..options() });
+    let function = Arc::new(house.bootstrap("f", PID));
+    assert_eq!(streams(&house, &function, 2, "1").len(), 2);
+    assert_eq!(streams(&house, &function, 9, "0.3").len(), 3);
     house.close();
 }
 
@@ -61,9 +56,9 @@ fn the_nodes_memory_bounds_processes_and_the_one_used_longest_ago_makes_room() {
     assert_eq!(streams(&house, &a, 1, "0"), first[0], "a was used after b");
     assert_ne!(streams(&house, &b, 1, "0"), first[1], "b made room");
     assert!(house.metrics.processes.get() <= 2);
-    assert_eq!(streams(&house, &a, 5, "0.05").len().min(3), streams(&house, &a, 5, "0.05").len(), "two at once");
+    assert!(streams(&house, &a, 5, "0.05").len() <= 2, "two at once");
     let mut huge = house.bootstrap("huge", PID);
-    huge.memory_mib = 301;
+    huge.deployed.memory_mb = 301;
     let refused = house.invoke(&Arc::new(huge), call("0")).expect_err("refused");
     assert!(refused.message.contains("memory_mib"), "{refused}");
     house.close();
@@ -74,14 +69,16 @@ fn idle_processes_end_and_so_do_those_of_an_older_revision() {
     let house = House::new(HostOptions { idle: Duration::from_secs(2), ..options() });
     let old = Arc::new(house.bootstrap("f", PID));
     house.succeeds(&old, "0");
-    let new = Arc::new(Deployed { code: old.code.clone(), key: "newer".into(), ..(*old).clone() });
+    let mut new = (*old).clone();
+    new.deployed.key = "newer".into();
+    let new = Arc::new(new);
     let calls = vec![(old.clone(), call("1")), (new.clone(), call("0"))];
     assert!(house.invoke_all(calls).iter().all(Result::is_ok));
     wait_for("the old one is gone", || (house.metrics.processes.get() <= 1).then_some(()));
     wait_for("the idle one is gone", || (house.metrics.processes.get() == 0).then_some(()));
     assert!(processes_with(&old.code).is_empty());
     house.succeeds(&new, "0");
-    house.host.retire("newer");
+    house.host().retire("newer");
     wait_for("the retired one is gone", || (house.metrics.processes.get() == 0).then_some(()));
     house.close();
 }
@@ -91,7 +88,7 @@ fn a_function_sees_its_code_and_a_tmp_of_its_own_and_nothing_of_the_node() {
     let secret = tempfile::tempdir().expect("a directory");
     let file = secret.path().join("admin-token");
     std::fs::write(&file, "token").expect("written");
-    let house = House::new(HostOptions { hide: vec![secret.path().to_owned()], tmp_mib: 8, ..options() });
+    let house = House::new(HostOptions { hide: vec![secret.path().to_owned()], ..options() });
     let look = r#"
 import json, resource
 id, head, body = ask()
@@ -110,7 +107,7 @@ trial("own code", lambda: write("bootstrap"))
 trial("etc", lambda: write("/etc/meridian-was-here"))
 trial("tmp", lambda: write("/tmp/a"))
 trial("tmp full", lambda: write("/tmp/b", 20000))
-trial("tmp list", lambda: sorted(os.listdir("/tmp")) if secret.startswith("/tmp") and False else "a" in os.listdir("/tmp"))
+trial("tmp list", lambda: "a" in os.listdir("/tmp"))
 trial("processes", lambda: len([name for name in os.listdir("/proc") if name.isdigit()]))
 trial("node", lambda: open(f"/proc/{node}/environ").read())
 trial("kill", lambda: os.kill(node, 0))

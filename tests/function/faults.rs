@@ -1,7 +1,7 @@
 //! Functions that misbehave: Lambda's error, no other call harmed, nothing left behind.
 
 use super::house::{House, call, options, processes_with, wait_for, whole};
-use meridian::function::{Deployed, HostOptions};
+use meridian::function::{HostOptions, Ready};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -17,10 +17,10 @@ fn expect(said: &Value, error_type: &str, words: &str) {
 }
 
 /// After a fault in `bad`, a good function answers, and nothing of the bad one is left.
-fn unharmed(house: House, bad: &Deployed) {
+fn unharmed(house: House, bad: &Ready) {
     let good = Arc::new(house.bootstrap("good", ECHO));
     assert_eq!(house.succeeds(&good, "fine"), "fine");
-    house.host.retire(&bad.key);
+    house.host().retire(&bad.deployed.key);
     wait_for("the bad process is gone", || processes_with(&bad.code).is_empty().then_some(()));
     house.close();
 }
@@ -29,7 +29,7 @@ fn unharmed(house: House, bad: &Deployed) {
 fn a_function_that_never_answers_times_out() {
     let house = House::new(options());
     let mut slow = house.bootstrap("slow", "ask()\nimport signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(1000)");
-    slow.timeout = Duration::from_secs(1);
+    slow.deployed.timeout_s = 1;
     let slow = Arc::new(slow);
     let asked = call("{}");
     let id = asked.request_id.clone();
@@ -188,8 +188,8 @@ while True:
         time.sleep(0.01)
 ";
     let mut bomb = house.bootstrap("bomb", bomb);
-    bomb.timeout = Duration::from_secs(2);
-    bomb.memory_mib = 1_024;
+    bomb.deployed.timeout_s = 2;
+    bomb.deployed.memory_mb = 1_024;
     let bomb = Arc::new(bomb);
     let (_, said) = house.fails(&bomb, "{}");
     assert!(["Sandbox.Timedout", "Runtime.OutOfMemory"].contains(&said["errorType"].as_str().unwrap_or_default()), "{said}");

@@ -3,7 +3,8 @@
 use base64::Engine;
 use bytes::Bytes;
 use meridian::function::call::{Address, Answer, Call, Caller, InvocationType, Payload, Refused};
-use meridian::function::{Deployed, Host, HostOptions};
+use meridian::function::deployed::Deployed;
+use meridian::function::{Host, HostOptions, Ready};
 use meridian::observe::function::FunctionMetrics;
 use meridian::observe::log_files::{LogOptions, LogRoom, LogTo};
 use prometheus_client::registry::Registry;
@@ -20,7 +21,7 @@ pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// A host of its own, and what it wrote.
 pub(crate) struct House {
-    pub(crate) host: Host,
+    host: Option<Host>,
     pub(crate) metrics: FunctionMetrics,
     room: LogRoom,
     folder: tempfile::TempDir,
@@ -55,7 +56,15 @@ impl House {
         let hide = [options.hide.clone(), vec![folder.path().to_owned()]].concat();
         let host = Host::start(HostOptions { hide, ..options }, room.shelf(), metrics.clone()).expect("a host");
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("threads");
-        House { host, metrics, room, folder, runtime }
+        House { host: Some(host), metrics, room, folder, runtime }
+    }
+
+    pub(crate) fn host(&self) -> &Host {
+        self.host.as_ref().expect("its host")
+    }
+
+    pub(crate) fn take_host(&mut self) -> Host {
+        self.host.take().expect("its host")
     }
 
     /// A directory with these files, executable.
@@ -71,39 +80,43 @@ impl House {
     }
 
     /// A function with a bootstrap in Python: `body` runs with `ask()`, `answer(id, bytes)`, `request(…)` at hand.
-    pub(crate) fn bootstrap(&self, name: &str, body: &str) -> Deployed {
+    pub(crate) fn bootstrap(&self, name: &str, body: &str) -> Ready {
         let text = format!("#!{} -ES\n{BOOTSTRAP}\n{body}\n", plain_python().display());
         self.function(name, "provided.al2023", self.code(&[("bootstrap", &text)]))
     }
 
-    pub(crate) fn function(&self, name: &str, runtime: &str, code: PathBuf) -> Deployed {
-        Deployed {
+    pub(crate) fn function(&self, name: &str, runtime: &str, code: PathBuf) -> Ready {
+        let deployed = Deployed {
             key: code.display().to_string().into(),
-            function_arn: format!("arn:aws:lambda:eu-west-1:000000000000:function:{name}").into(),
+            arn: format!("arn:aws:lambda:eu-west-1:000000000000:function:{name}").into(),
             region: "eu-west-1".into(),
             account: "000000000000".into(),
             name: name.into(),
             version: "$LATEST".into(),
             runtime: runtime.into(),
             handler: "app.handler".into(),
-            memory_mib: 128,
-            timeout: Duration::from_secs(20),
+            memory_mb: 128,
+            ephemeral_mb: 8,
+            timeout_s: 20,
+            architecture: std::env::consts::ARCH.into(),
             environment: BTreeMap::new(),
-            code,
-            reserved: None,
             log_group: format!("/aws/lambda/{name}").into(),
-        }
+            code_sha256: [0; 32],
+            code_bytes: 0,
+            reserved_concurrency: None,
+        };
+        Ready { deployed, code }
     }
 
-    pub(crate) fn invoke(&self, deployed: &Arc<Deployed>, call: Call) -> Result<Answer, Refused> {
-        let answer = self.host.invoke(deployed.clone(), call);
+    pub(crate) fn invoke(&self, ready: &Arc<Ready>, call: Call) -> Result<Answer, Refused> {
+        let answer = self.host().invoke(ready.clone(), call);
         self.runtime.block_on(async { tokio::time::timeout(LONG, answer).await.expect("an answer in time") })
     }
 
     /// Calls at once; their answers in order.
-    pub(crate) fn invoke_all(&self, calls: Vec<(Arc<Deployed>, Call)>) -> Vec<Result<Answer, Refused>> {
+    pub(crate) fn invoke_all(&self, calls: Vec<(Arc<Ready>, Call)>) -> Vec<Result<Answer, Refused>> {
         let running: Vec<_> =
-            calls.into_iter().map(|(deployed, call)| self.runtime.spawn(self.host.invoke(deployed, call))).collect();
+            calls.into_iter().map(|(ready, call)| self.runtime.spawn(self.host().invoke(ready, call))).collect();
         self.runtime.block_on(async {
             let mut all = Vec::new();
             for answer in running {
@@ -113,22 +126,29 @@ impl House {
         })
     }
 
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> tokio::task::JoinHandle<T> {
+        self.runtime.spawn(future)
+    }
+
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
     }
 
     /// The function's error and its payload.
-    pub(crate) fn fails(&self, deployed: &Arc<Deployed>, payload: &str) -> (String, serde_json::Value) {
-        let answer = self.invoke(deployed, call(payload)).expect("an answer");
+    pub(crate) fn fails(&self, ready: &Arc<Ready>, payload: &str) -> (String, serde_json::Value) {
+        let answer = self.invoke(ready, call(payload)).expect("an answer");
         let error = answer.function_error.as_deref().unwrap_or("none").to_owned();
         (error, serde_json::from_slice(&whole(answer)).expect("JSON"))
     }
 
-    pub(crate) fn succeeds(&self, deployed: &Arc<Deployed>, payload: &str) -> String {
-        let answer = self.invoke(deployed, call(payload)).expect("an answer");
+    pub(crate) fn succeeds(&self, ready: &Arc<Ready>, payload: &str) -> String {
+        let answer = self.invoke(ready, call(payload)).expect("an answer");
         let error = answer.function_error.clone();
         let text = String::from_utf8(whole(answer).to_vec()).expect("text");
-        assert_eq!(error, None, "{text}\n{}", self.log(&deployed.name));
+        assert_eq!(error, None, "{text}\n{}", self.log(&ready.deployed.name));
         text
     }
 
@@ -149,8 +169,8 @@ impl House {
     }
 
     /// Ends the host and sees that nothing is left.
-    pub(crate) fn close(self) {
-        assert!(self.host.stop(Duration::from_secs(20)), "processes were left");
+    pub(crate) fn close(mut self) {
+        assert!(self.take_host().stop(Duration::from_secs(20)), "processes were left");
         wait_for("no process", || processes_with(self.folder.path()).is_empty().then_some(()));
     }
 }

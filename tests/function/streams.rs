@@ -2,9 +2,8 @@
 
 use super::house::{House, call, options, whole};
 use meridian::function::call::{Broken, Payload};
-use meridian::function::{Deployed, HostOptions};
+use meridian::function::{HostOptions, Ready};
 use std::sync::Arc;
-use std::time::Duration;
 
 const STREAM: &str = r#"
 import base64
@@ -25,7 +24,7 @@ while True:
     receive()
 "#;
 
-fn streamed(house: &House, function: &Arc<Deployed>, payload: &str) -> (String, Option<Broken>) {
+fn streamed(house: &House, function: &Arc<Ready>, payload: &str) -> (String, Option<Broken>) {
     let mut asked = call(payload);
     asked.streamed = true;
     let answer = house.invoke(function, asked).expect("an answer");
@@ -46,7 +45,7 @@ fn streamed(house: &House, function: &Arc<Deployed>, payload: &str) -> (String, 
 fn pieces_come_as_they_are_written_and_breaks_are_told() {
     let house = House::new(HostOptions { stream_bytes: 2_000_000, ..options() });
     let mut function = house.bootstrap("stream", STREAM);
-    function.timeout = Duration::from_secs(3);
+    function.deployed.timeout_s = 3;
     let function = Arc::new(function);
     let all = "piece 0;piece 1;piece 2;";
     assert_eq!(streamed(&house, &function, "fine"), (all.to_owned(), None));
