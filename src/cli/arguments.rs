@@ -65,8 +65,8 @@ pub struct NodeArguments {
     /// Access and execution logs of stages: `files` (in the data directory), or `stdout` [default: files]
     #[arg(long, env = "MERIDIAN_LOGS")]
     logs: Option<String>,
-    /// Lambda functions on this node: `on` or `off` [default: off, with --dev on]
-    #[arg(long, env = "MERIDIAN_FUNCTIONS", value_parser = on_or_off)]
+    /// Run Lambda functions on this node [default: off; with --dev: on]
+    #[arg(long, env = "MERIDIAN_FUNCTIONS", value_name = "on|off", value_parser = clap::builder::BoolishValueParser::new())]
     functions: Option<bool>,
     /// Longest round trip between voters to reckon with until it is measured [default: 100]
     #[arg(long, env = "MERIDIAN_ROUND_TRIP_MS", hide = true)]
@@ -114,20 +114,12 @@ impl NodeArguments {
             },
             tls: TlsSettings { cert: self.tls_cert, key: self.tls_key },
             log: LogSettings { access: self.access_log },
-            functions: FunctionSettings { enabled: self.functions, ..FunctionSettings::default() },
             logs: StageLogSettings { to: self.logs, ..StageLogSettings::default() },
+            functions: FunctionSettings { enabled: self.functions, ..FunctionSettings::default() },
             cluster: ClusterSettings { round_trip_ms: self.round_trip_ms, ..ClusterSettings::default() },
             aws: AwsSettings { endpoint: self.aws_endpoint, ..AwsSettings::default() },
             ..Settings::default()
         }
-    }
-}
-
-fn on_or_off(text: &str) -> Result<bool, String> {
-    match text {
-        "on" => Ok(true),
-        "off" => Ok(false),
-        other => Err(format!("`{other}` is neither `on` nor `off`")),
     }
 }
 

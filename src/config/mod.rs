@@ -5,15 +5,17 @@
 //! MERIDIAN_* and flags (cli) ─────┴─ Settings, field by field ──▶ NodeConfig (checked: what listens, where, with what)
 //! ```
 
+mod functions;
 mod listen;
 mod resolve;
 mod settings;
 
+pub use functions::{FunctionSettings, Functions};
 pub use listen::Listen;
-pub use resolve::{AccessLog, ConfigError, Functions, NodeConfig, Profile, StageLogs, TlsFiles};
+pub use resolve::{AccessLog, ConfigError, NodeConfig, Profile, StageLogs, TlsFiles};
 pub use settings::{
-    AwsSettings, BackendSettings, ClusterSettings, EgressSettings, FunctionSettings, ListenSettings, LogSettings,
-    Settings, StageLogSettings, TlsSettings,
+    AwsSettings, BackendSettings, ClusterSettings, EgressSettings, ListenSettings, LogSettings, Settings,
+    StageLogSettings, TlsSettings,
 };
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Settings checked and completed: what the node is built from.
 
-use super::{AwsSettings, FunctionSettings, Listen, Settings, StageLogSettings};
+use super::{AwsSettings, Functions, Listen, Settings, StageLogSettings};
 use crate::catalog::{AccountId, Region};
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -38,17 +38,6 @@ pub struct StageLogs {
     pub file_bytes: u64,
     /// Files set aside that are kept for each log.
     pub keep: u32,
-}
-
-/// Lambda functions on the node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Functions {
-    /// Whether they run here. Code is kept for other nodes all the same.
-    pub enabled: bool,
-    /// The largest zip, bytes.
-    pub zip_bytes: u64,
-    /// All zips that this node keeps, bytes.
-    pub code_bytes: u64,
 }
 
 /// A certificate and its key, PEM files.
@@ -226,7 +215,7 @@ impl NodeConfig {
                 Some(file) => AccessLog::File(PathBuf::from(file)),
             },
             stage_logs: stage_logs(&settings.logs)?,
-            functions: functions(&settings.functions, dev)?,
+            functions: settings.functions.resolve(dev)?,
             cluster_id: settings.cluster.id,
             round_trip_ms: settings.cluster.round_trip_ms.unwrap_or(100).min(2_000),
             dev,
@@ -287,21 +276,6 @@ fn stage_logs(settings: &StageLogSettings) -> Result<StageLogs, ConfigError> {
         return Err(ConfigError::Value { name: "logs.keep", value: keep.to_string(), rule: "at most 1000" });
     }
     Ok(StageLogs { stdout, file_bytes: mib << 20, keep })
-}
-
-fn functions(settings: &FunctionSettings, dev: bool) -> Result<Functions, ConfigError> {
-    let mib = |name: &'static str, given: Option<u64>, usual: u64, most: u64, rule: &'static str| match given
-        .unwrap_or(usual)
-    {
-        mib if (1..=most).contains(&mib) => Ok(mib << 20),
-        other => Err(ConfigError::Value { name, value: other.to_string(), rule }),
-    };
-    Ok(Functions {
-        enabled: settings.enabled.unwrap_or(dev),
-        // AWS: 50 MB of a zip that comes with the call.
-        zip_bytes: mib("functions.zip_mib", settings.zip_mib, 50, 256, "1 to 256")?,
-        code_bytes: mib("functions.code_mib", settings.code_mib, 10 << 10, 1 << 30, "1 to 1073741824")?,
-    })
 }
 
 const NAME_RULE: &str = "1–63 of a–z, A–Z, 0–9, -, _ and .";

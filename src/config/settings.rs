@@ -1,6 +1,6 @@
 //! The settings as somebody wrote them: every one may be absent, and a stronger source overrides a weaker one.
 
-use super::Listen;
+use super::{FunctionSettings, Listen};
 use serde::Deserialize;
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
@@ -40,18 +40,6 @@ pub struct Settings {
     pub logs: StageLogSettings,
     /// Lambda functions that the node runs itself.
     pub functions: FunctionSettings,
-}
-
-/// `[functions]`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct FunctionSettings {
-    /// Whether functions run here at all.
-    pub enabled: Option<bool>,
-    /// The largest zip, MiB.
-    pub zip_mib: Option<u64>,
-    /// All zips that this node keeps together, MiB.
-    pub code_mib: Option<u64>,
 }
 
 /// `[logs]`.
@@ -184,11 +172,7 @@ impl Settings {
                 file_mib: stronger.logs.file_mib.or(self.logs.file_mib),
                 keep: stronger.logs.keep.or(self.logs.keep),
             },
-            functions: FunctionSettings {
-                enabled: stronger.functions.enabled.or(self.functions.enabled),
-                zip_mib: stronger.functions.zip_mib.or(self.functions.zip_mib),
-                code_mib: stronger.functions.code_mib.or(self.functions.code_mib),
-            },
+            functions: self.functions.overridden_by(stronger.functions),
             cluster: ClusterSettings {
                 id: stronger.cluster.id.or(self.cluster.id),
                 round_trip_ms: stronger.cluster.round_trip_ms.or(self.cluster.round_trip_ms),

@@ -51,7 +51,9 @@ impl Runtimes {
         if runtime.starts_with("nodejs") {
             let node = self.interpreter(runtime, "node", self.node.as_ref())?;
             let Some(ric) = &self.node_ric else {
-                return Err(invalid(format!("{runtime}: this node does not know the npm package aws-lambda-ric: {NODE_WANTS}")));
+                return Err(invalid(format!(
+                    "{runtime}: this node does not know the npm package aws-lambda-ric: {NODE_WANTS}"
+                )));
             };
             let entry = entry_of(ric).ok_or_else(|| {
                 invalid(format!("{runtime}: {} is not the npm package aws-lambda-ric: {NODE_WANTS}", ric.display()))
@@ -94,8 +96,7 @@ impl Runtimes {
     }
 }
 
-const PYTHON_WANTS: &str =
-    "install awslambdaric for it with pip, or set `python` in [functions] of the node file to an interpreter that has it";
+const PYTHON_WANTS: &str = "install awslambdaric for it with pip, or set `python` in [functions] of the node file to an interpreter that has it";
 const NODE_WANTS: &str =
     "set `node` and `node_ric` in [functions] of the node file to Node.js and to node_modules/aws-lambda-ric";
 

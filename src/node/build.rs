@@ -19,6 +19,7 @@ use crate::net::http::{Egress, EgressPolicy, ListenOptions, Listener, Pool, Upst
 use crate::net::peer::{Unary, kind};
 use crate::observe::access::AccessLog as AccessWriter;
 use crate::observe::edge::EdgeMetrics;
+use crate::observe::function::FunctionMetrics;
 use crate::observe::gateway::GatewayMetrics;
 use crate::observe::log_files::{LogOptions, LogRoom, LogTo};
 use crate::observe::usage::UsageMetrics;
@@ -43,6 +44,7 @@ pub(super) struct Built {
     pub(super) policy: EgressPolicy,
     pub(super) logs: LogRoom,
     pub(super) code: CodeStore,
+    pub(super) functions: Option<Arc<NodeFunctions>>,
 }
 
 /// Builds it, and registers what peers may ask.
@@ -66,6 +68,8 @@ pub(super) fn build(ground: &Ground, config: &NodeConfig, group: &ConfigGroup) -
     super::metrics::register_pool(&mut registry, &pool);
     let logs = stage_logs(ground, config)?;
     logs.measure(&mut registry);
+    let code = code(ground, config, group, &nodes)?;
+    let functions = functions(ground, config, group, &code, &logs, &mut registry)?;
     let gateway = Gateway::new(Parts {
         world: group.world_cell(),
         region: identity.region.as_str().into(),
@@ -84,11 +88,9 @@ pub(super) fn build(ground: &Ground, config: &NodeConfig, group: &ConfigGroup) -
     let workers = Workers::start("gateway", cores).map_err(system)?;
     let receiver = Receiver::new(gateway.resume_on(workers.clone()), identity.node_id, &identity.region);
     let trials = super::trial::Trials { gateway: gateway.clone(), workers: workers.clone() };
-    let code = code(ground, config, group, &nodes)?;
     let mut control = control(ground, config, group, &usage, trials);
-    if config.functions.enabled {
-        let host = Arc::new(super::functions::NoHost);
-        control = control.with_functions(NodeFunctions::new(group, &ground.seal, code.clone(), host));
+    if let Some(functions) = &functions {
+        control = control.with_functions(functions.clone());
     }
     let shared = Arc::new(NodeShared {
         settings: AdminSettings {
@@ -114,21 +116,39 @@ pub(super) fn build(ground: &Ground, config: &NodeConfig, group: &ConfigGroup) -
     let (puts, gets) = BlobPeer::new(code.blobs.clone());
     ground.peers.register(kind::BLOB_PUT, puts);
     ground.peers.register(kind::BLOB_GET, gets);
-    Ok(Built { shared, usage, workers, pool, policy, logs, code })
+    Ok(Built { shared, usage, workers, pool, policy, logs, code, functions })
 }
 
 /// Where functions' code is, also where no function runs: voters keep it for others.
 fn code(ground: &Ground, config: &NodeConfig, group: &ConfigGroup, nodes: &Arc<Nodes>) -> Result<CodeStore, NodeError> {
-    let Functions { zip_bytes, code_bytes, .. } = config.functions;
-    let blobs = Blobs::open(&ground.home.path("blobs"), zip_bytes, code_bytes);
+    let Functions { zip_bytes, code_bytes, .. } = &config.functions;
+    let blobs = Blobs::open(&ground.home.path("blobs"), *zip_bytes, *code_bytes);
     let blobs = blobs.map_err(|cause| NodeError::System { what: "the code of functions cannot be kept", cause })?;
     Ok(CodeStore {
         blobs: Arc::new(blobs),
         peers: ground.peers.clone(),
         nodes: nodes.clone(),
         config: group.clone(),
+        unpacked: ground.home.path("functions"),
         under_way: Arc::default(),
     })
+}
+
+/// The host of functions, where the operator wants one.
+fn functions(
+    ground: &Ground,
+    config: &NodeConfig,
+    group: &ConfigGroup,
+    code: &CodeStore,
+    logs: &LogRoom,
+    registry: &mut Registry,
+) -> Result<Option<Arc<NodeFunctions>>, NodeError> {
+    if !config.functions.enabled {
+        return Ok(None);
+    }
+    let metrics = FunctionMetrics::new(registry);
+    let started = NodeFunctions::start(&config.functions, group, &ground.seal, code.clone(), logs.shelf(), metrics);
+    started.map(Some).map_err(|cause| NodeError::System { what: "the host of functions cannot start", cause })
 }
 
 /// What peers may ask of this node, beside Raft and usage.

@@ -18,6 +18,7 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -41,6 +42,8 @@ pub(super) struct CodeStore {
     pub(super) peers: Arc<PeerNet>,
     pub(super) nodes: Arc<Nodes>,
     pub(super) config: ConfigGroup,
+    /// Where code lies unpacked, by the same names.
+    pub(super) unpacked: PathBuf,
     /// One fetch of a blob at a time.
     pub(super) under_way: Arc<Mutex<HashMap<Digest, Arc<tokio::sync::Mutex<()>>>>>,
 }
@@ -183,8 +186,15 @@ impl CodeStore {
         }
         let Ok(wanted) = wanted(&self.config.world()) else { return };
         let blobs = self.blobs.clone();
-        let done = tokio::task::spawn_blocking(move || blobs.collect(&wanted, Instant::now(), UNWANTED)).await;
-        match done {
+        let unpacked = self.unpacked.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            let gone = blobs.collect(&wanted, Instant::now(), UNWANTED)?;
+            for folder in gone.iter().map(|name| unpacked.join(hex(name))).filter(|folder| folder.is_dir()) {
+                std::fs::remove_dir_all(folder)?;
+            }
+            Ok::<usize, std::io::Error>(gone.len())
+        });
+        match done.await {
             Ok(Ok(0)) => {}
             Ok(Ok(removed)) => tracing::info!(removed, "code that no function has any more is gone"),
             Ok(Err(cause)) => tracing::warn!(%cause, "old code cannot be removed"),

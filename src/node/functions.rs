@@ -3,40 +3,65 @@
 use super::code::CodeStore;
 use super::seal::SealKey;
 use crate::cluster::ConfigGroup;
+use crate::config;
 use crate::control::{Fault, Functions, KeptCode, Seal};
-use crate::function::call::{Call, Calling, Invoke, Refused};
-use crate::function::deployed::Deployed;
+use crate::function::call::{Call, Calling, Invoke};
 use crate::function::invoker::{Invoker, InvokerParts, Waits};
 use crate::function::run::Run;
+use crate::function::unpack::{CodeFolder, CodeLimits};
+use crate::function::{Host, HostOptions, Runner};
+use crate::observe::function::FunctionMetrics;
+use crate::observe::log_files::LogShelf;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long calls in hand may take at a stop.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Functions that run here.
 pub(super) struct NodeFunctions {
     code: CodeStore,
-    host: Arc<dyn Run>,
+    runner: Runner,
     invoker: Invoker,
 }
 
 impl NodeFunctions {
-    /// Over this node's rows, code and host. Made on the node's runtime: events run there.
-    pub(super) fn new(
-        config: &ConfigGroup,
+    /// Starts the host, over this node's rows and code. Made on the node's runtime: events run there.
+    ///
+    /// # Errors
+    /// When its folder cannot be made, or the system gives no threads.
+    pub(super) fn start(
+        config: &config::Functions,
+        group: &ConfigGroup,
         seal: &Arc<SealKey>,
         code: CodeStore,
-        host: Arc<dyn Run>,
-    ) -> Arc<NodeFunctions> {
-        let (config, seal) = (config.clone(), seal.clone());
+        logs: LogShelf,
+        metrics: FunctionMetrics,
+    ) -> std::io::Result<Arc<NodeFunctions>> {
+        let limits = CodeLimits { unzipped_bytes: config.unzipped_bytes, ..CodeLimits::default() };
+        let runner = Runner::new(
+            Host::start(options(config, &code), logs, metrics)?,
+            CodeFolder::open(code.unpacked.clone(), limits)?,
+            limits,
+            Arc::new(code.clone()),
+        );
+        let (rows, seal) = (group.clone(), seal.clone());
         let invoker = Invoker::new(InvokerParts {
-            world: Arc::new(move || config.world()),
+            world: Arc::new(move || rows.world()),
             open: Arc::new(move |sealed| seal.open(sealed)),
             chance: Arc::new(chance),
-            run: host.clone(),
+            run: Arc::new(runner.clone()),
             runtime: tokio::runtime::Handle::current(),
             waits: Waits::default(),
         });
-        Arc::new(NodeFunctions { code, host, invoker })
+        Ok(Arc::new(NodeFunctions { code, runner, invoker }))
+    }
+
+    /// Takes no more calls, and lets those in hand end; whether they did in time. Blocks.
+    pub(super) fn stop(&self) -> bool {
+        self.runner.host().stop(PATIENCE)
     }
 
     /// What integrations call.
@@ -45,17 +70,21 @@ impl NodeFunctions {
     }
 }
 
-/// A node without a host: functions are kept, and no call is run.
-pub(super) struct NoHost;
-
-impl Run for NoHost {
-    fn check(&self, _: Bytes) -> BoxFuture<'_, Result<(), String>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn run(&self, _: Deployed, _: Call) -> Calling<'_> {
-        let message = "Meridian does not implement the running of functions yet".into();
-        Box::pin(async { Err(Refused { status: 501, kind: "NotImplementedException", message }) })
+fn options(config: &config::Functions, code: &CodeStore) -> HostOptions {
+    // The node's own files, keys among them, are nobody's: the code of a function is shown to it elsewhere.
+    let own = code.unpacked.parent().map(std::path::Path::to_path_buf);
+    HostOptions {
+        memory_mib: config.memory_mib,
+        concurrency: config.concurrency,
+        waiting: config.waiting,
+        idle: Duration::from_secs(config.idle_s),
+        python: Some(config.python.clone()),
+        node: Some(config.node.clone()),
+        node_ric: config.node_ric.clone(),
+        interpreters: config.interpreters.clone(),
+        hide: config.hide.iter().cloned().chain(own).collect(),
+        user: config.user_id,
+        ..HostOptions::default()
     }
 }
 
@@ -74,7 +103,7 @@ impl Functions for NodeFunctions {
     fn keep(&self, zip: Bytes) -> BoxFuture<'_, Result<KeptCode, Fault>> {
         Box::pin(async move {
             let wrong = |text| Fault::new("InvalidParameterValueException", 400, text);
-            self.host.check(zip.clone()).await.map_err(wrong)?;
+            self.runner.check(zip.clone()).await.map_err(wrong)?;
             self.code.keep(zip).await
         })
     }

@@ -199,12 +199,12 @@ impl Blobs {
         }
     }
 
-    /// Removes what nobody has wanted for `age`, and says how many. Whatever was put, asked for or read in between counts as
+    /// Removes what nobody has wanted for `age`, and says what. Whatever was put, asked for or read in between counts as
     /// wanted, so that a call which has just put its code and waits for its row does not lose it.
     ///
     /// # Errors
     /// As the file system says.
-    pub fn collect(&self, wanted: &HashSet<Digest>, now: Instant, age: Duration) -> io::Result<usize> {
+    pub fn collect(&self, wanted: &HashSet<Digest>, now: Instant, age: Duration) -> io::Result<Vec<Digest>> {
         let here = self.list()?;
         let old: Vec<Digest> = {
             let mut state = self.state();
@@ -216,7 +216,7 @@ impl Blobs {
             old.map(|(name, _)| *name).collect()
         };
         old.iter().try_for_each(|name| self.remove(name))?;
-        Ok(old.len())
+        Ok(old)
     }
 }
 
