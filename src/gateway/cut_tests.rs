@@ -201,6 +201,8 @@ async fn node(cluster: &Cluster, index: usize, world: World) -> Node {
         metrics: metrics.clone(),
         access_log: None,
         logs: Some(logs.0.clone()),
+        aws: crate::gateway::AwsServices::default(),
+        functions: None,
     });
     let workers = Workers::start("test", 1).expect("worker");
     let receiver = Receiver::new(gateway.resume_on(workers.clone()), peer.info.id, &peer.info.region);
