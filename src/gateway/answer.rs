@@ -11,7 +11,7 @@ use super::refusal::{Kind, Refusal};
 use super::render::{failed, render};
 use super::route::Matched;
 use super::worker::Worker;
-use crate::net::http::{Body, BodyError};
+use crate::net::http::{Body, BodyError, OUT_OF_TIME};
 use crate::plan::Backend;
 use crate::plan::aws::{AwsPlan, ServiceCall};
 use crate::plan::binary::{self, Convert};
@@ -138,7 +138,8 @@ fn streamed(worker: &Worker, body: Body) -> Body {
 pub(super) async fn whole(worker: &Worker, body: Body) -> Result<Bytes, Refusal> {
     body.collect(worker.shared.limits.body_bytes).await.map_err(|error| match error {
         BodyError::TooLong { .. } => wrong("answer_too_large").because(error),
-        BodyError::Cut(_) => Refusal::new(Kind::IntegrationTimeout, "integration_timeout").because(error),
+        BodyError::Cut(why) if why == OUT_OF_TIME => Refusal::new(Kind::IntegrationTimeout, "integration_timeout"),
+        BodyError::Cut(_) => Refusal::new(Kind::IntegrationFailure, "connection_lost").because(error),
         error => Refusal::new(Kind::IntegrationFailure, "invalid_answer").because(error),
     })
 }

@@ -9,8 +9,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
-/// Why a body that stood still was given up.
-pub const OUT_OF_TIME: &str = "nothing came in time";
+/// Why a body that did not end in time, or stood still, was given up.
+pub const OUT_OF_TIME: &str = "its time is over";
 
 /// Makes other bytes of a body's.
 pub trait Sieve: Send + std::fmt::Debug {
