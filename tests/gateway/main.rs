@@ -2,6 +2,7 @@
 
 mod attacks;
 mod backends;
+mod connections;
 mod explain;
 mod gateway_responses;
 mod listener;
