@@ -35,7 +35,8 @@ fn post(body: impl Into<bytes::Bytes>) -> Request<Body> {
 }
 
 async fn call(pool: &Pool, addr: SocketAddr, request: Request<Body>) -> Result<String, UpstreamError> {
-    let answer = pool.call(&at(addr), request, later()).await?;
+    let target = at(addr);
+    let answer = tokio::time::timeout(PATIENCE, pool.call(&target, request, later())).await.expect("in time")?;
     let body = answer.into_body().collect(8 << 20).await.expect("body");
     Ok(String::from_utf8_lossy(&body).into_owned())
 }
