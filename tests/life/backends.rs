@@ -115,8 +115,7 @@ fn a_stage_shows_its_certificate_to_a_backend_that_a_private_authority_vouches_f
     let caller = CertificateDer::from_pem_slice(pem.as_bytes()).expect("PEM");
     let length = caller.len().to_string();
     let port = backend(&issuer, caller);
-    let integration =
-        json!({"type": "http_proxy", "httpMethod": "GET", "uri": format!("https://localhost:{port}/"), "responses": {}});
+    let integration = json!({"type": "http_proxy", "httpMethod": "GET", "uri": format!("https://localhost:{port}/"), "responses": {}});
     let api = deployed(&cluster, &integration);
     let network = (504, r#"{"message": "Network error communicating with endpoint"}"#.to_owned());
     let ask = |cluster: &Cluster| {

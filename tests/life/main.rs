@@ -4,6 +4,7 @@ mod backends;
 mod explain;
 #[path = "../nodes/mod.rs"]
 mod nodes;
+mod output;
 mod templates;
 
 use nodes::{Cluster, Launch, Node, START, http, wait_for};
