@@ -28,7 +28,7 @@ pub(super) struct Node {
     pub required: Vec<String>,
     pub min_properties: Option<u64>,
     pub max_properties: Option<u64>,
-    pub properties: HashMap<String, NodeId>,
+    pub properties: Properties,
     pub pattern_properties: Vec<(JavaRegex, NodeId)>,
     pub additional_properties: Additional,
     pub dependencies: Vec<(String, Dependency)>,
@@ -60,23 +60,37 @@ pub(super) enum Dependency {
     Schema(NodeId),
 }
 
+/// So many names are faster compared one by one than hashed.
+const FEW: usize = 8;
+
+/// Schemas by a member's name.
+#[derive(Debug, Default)]
+pub(super) struct Properties {
+    few: Vec<(Box<str>, NodeId)>,
+    many: HashMap<Box<str>, NodeId>,
+}
+
+impl Properties {
+    pub(super) fn of(list: Vec<(Box<str>, NodeId)>) -> Properties {
+        if list.len() <= FEW {
+            return Properties { few: list, many: HashMap::new() };
+        }
+        Properties { few: Vec::new(), many: list.into_iter().collect() }
+    }
+
+    #[inline]
+    pub(super) fn get(&self, name: &str) -> Option<NodeId> {
+        match self.few.iter().find(|(known, _)| **known == *name) {
+            Some((_, node)) => Some(*node),
+            None if self.many.is_empty() => None,
+            None => self.many.get(name).copied(),
+        }
+    }
+}
+
 /// The types and their names, in the order in which messages list them.
 pub(super) const TYPES: [(&str, u8); 7] =
     [("array", 1), ("boolean", 2), ("integer", 4), ("null", 8), ("number", 16), ("object", 32), ("string", 64)];
-
-/// The bit of an instance's type.
-pub(super) fn type_of(instance: &Json) -> u8 {
-    match instance {
-        Json::Array(_) => 1,
-        Json::Bool(_) => 2,
-        Json::Null => 8,
-        // Draft 4: a number with a fraction, even of zeros, is no integer.
-        Json::Number(number) if number.is_f64() => 16,
-        Json::Number(_) => 4,
-        Json::Object(_) => 32,
-        Json::String(_) => 64,
-    }
-}
 
 /// The name of a type's bit.
 pub(super) fn type_name(bit: u8) -> &'static str {
