@@ -168,7 +168,7 @@ impl<'m> Compiler<'m> {
             }
         };
         self.depth -= 1;
-        self.nodes[id] = node;
+        self.nodes[id] = node.settled();
         Ok(id)
     }
 

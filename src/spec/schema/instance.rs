@@ -70,9 +70,11 @@ impl<'a> Instance<'a> {
     pub fn read(text: &'a [u8]) -> Result<Instance<'a>, serde_json::Error> {
         // Numbers and commas take fewer bytes a cell, long texts more.
         let mut cells = Vec::with_capacity(text.len() / 8 + 1);
-        let mut json = serde_json::Deserializer::from_slice(text);
-        Reader(&mut cells).deserialize(&mut json)?;
-        json.end()?;
+        match std::str::from_utf8(text) {
+            // Looked at once, not string by string.
+            Ok(text) => whole(&mut cells, serde_json::Deserializer::from_str(text))?,
+            Err(_) => whole(&mut cells, serde_json::Deserializer::from_slice(text))?,
+        }
         Ok(Instance { cells })
     }
 
@@ -93,6 +95,14 @@ impl<'de> Deserialize<'de> for Instance<'de> {
         Reader(&mut cells).deserialize(from)?;
         Ok(Instance { cells })
     }
+}
+
+fn whole<'a, R: serde_json::de::Read<'a>>(
+    cells: &mut Vec<Cell<'a>>,
+    mut json: serde_json::Deserializer<R>,
+) -> Result<(), serde_json::Error> {
+    Reader(cells).deserialize(&mut json)?;
+    json.end()
 }
 
 struct Reader<'r, 'a>(&'r mut Vec<Cell<'a>>);

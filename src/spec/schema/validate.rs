@@ -3,7 +3,7 @@
 
 use super::instance::{Instance, Item, Kind, Lookup, Several};
 use super::message as say;
-use super::node::{Additional, Dependency, Items, Node, NodeId};
+use super::node::{Additional, Dependency, Items, Node, NodeId, asks};
 use super::{Invalid, Schema};
 use serde_json::{Number, Value as Json};
 use std::cmp::Ordering;
@@ -140,7 +140,9 @@ impl Validator<'_> {
         {
             said.push(|| say::wrong_type(found, types));
         }
-        if let Some(values) = &node.enumeration {
+        if node.asks(asks::ENUMERATION)
+            && let Some(values) = &node.enumeration
+        {
             let mut found = false;
             for value in values {
                 found = found || self.equal(value, instance)?;
@@ -150,13 +152,16 @@ impl Validator<'_> {
             }
         }
         match instance.kind() {
-            Kind::Number(number) => numeric(node, number, said),
-            Kind::Text(text) => self.textual(node, text, said)?,
-            Kind::List(items) => self.array(node, items, said)?,
-            Kind::Map(members) => self.object(node, instance, members, said)?,
-            Kind::Null | Kind::Bool(_) => {}
+            Kind::Number(number) if node.asks(asks::NUMBERS) => numeric(node, number, said),
+            Kind::Text(text) if node.asks(asks::TEXTS) => self.textual(node, text, said)?,
+            Kind::List(items) if node.asks(asks::LISTS) => self.array(node, items, said)?,
+            Kind::Map(members) if node.asks(asks::MAPS) => self.object(node, instance, members, said)?,
+            _ => {}
         }
-        self.combined(node, instance, said)
+        if node.asks(asks::SCHEMAS) {
+            self.combined(node, instance, said)?;
+        }
+        Ok(())
     }
 
     /// Equal as JSON values: `1` and `1.0` are.
@@ -325,7 +330,7 @@ impl Validator<'_> {
     /// What lies in an array or an object.
     fn children(&mut self, node: &Node, instance: Item<'_>, said: &mut Said) -> Judged<()> {
         match instance.kind() {
-            Kind::List(items) => {
+            Kind::List(items) if node.asks(asks::LISTS) => {
                 for (at, item) in items.items().enumerate() {
                     let schema = match &node.items {
                         Items::Any => None,
@@ -340,7 +345,7 @@ impl Validator<'_> {
                     }
                 }
             }
-            Kind::Map(members) => {
+            Kind::Map(members) if node.asks(asks::MAPS) => {
                 for (name, value) in members.members() {
                     let mut known = false;
                     if let Some(schema) = node.properties.get(name) {
