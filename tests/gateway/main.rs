@@ -4,6 +4,7 @@ mod attacks;
 mod aws_services;
 mod aws_site;
 mod backends;
+mod connections;
 mod explain;
 mod gateway_responses;
 mod lambda_events;

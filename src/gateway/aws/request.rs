@@ -81,10 +81,11 @@ fn begin_event(matched: &Matched, ask: &Ask, out: &mut Vec<u8>) {
         Ok(text) => Cow::Owned(text.to_owned()),
         Err(_) => Cow::Owned(String::from_utf8_lossy(value.as_bytes()).into_owned()),
     };
+    let names = ask.names();
     let mut headers: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::with_capacity(ask.headers.len() + 5);
     let own = |name: &HeaderName| [FORWARDED_FOR, map::FORWARDED_PORT, map::FORWARDED_PROTO, TRACE].contains(name);
     for (name, value) in ask.headers.iter().filter(|(name, _)| !own(name)) {
-        headers.push((Cow::Borrowed(name.as_str()), lossy(value)));
+        headers.push((Cow::Borrowed(names.as_sent(name)), lossy(value)));
     }
     let conn = &ask.conn;
     let forwarded = match ask.headers.get(FORWARDED_FOR) {
