@@ -11,9 +11,7 @@ use super::worker::Worker;
 use super::{dress, explain};
 use crate::edge::wire::{self, BodyHint, End, Fault, Head, Protocol, Refused, RespHead, Step, TlsFacts, code};
 use crate::edge::{CutBody, Failed, ForwardError, Forwarded, Replay, Served};
-use crate::net::http::{Body, BodyError, ConnInfo, TlsInfo};
-use crate::plan::Backend;
-use crate::plan::method::DEFAULT_TIMEOUT_MS;
+use crate::net::http::{Body, BodyError, ConnInfo, SentNames, TlsInfo};
 use futures_util::FutureExt;
 use http::{HeaderValue, Response, StatusCode, Version};
 use std::net::SocketAddr;
@@ -161,10 +159,7 @@ fn refused_there(refused: Refused, facts: &mut Facts) -> Refusal {
 
 fn head_of(worker: &Worker, matched: &Matched, quota_spent: bool, body: BodyHint, ask: &Ask) -> Head {
     let (plan, method, facts) = (&matched.stage.plan, matched.method(), &ask.facts);
-    let own = match &method.backend {
-        Backend::Http(http) => http.timeout_ms,
-        _ => DEFAULT_TIMEOUT_MS,
-    };
+    let limit_ms = u32::try_from(super::integrate::limit(worker, matched).as_millis()).unwrap_or(u32::MAX);
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let tls = ask.client.tls.as_ref().map(|tls| TlsFacts {
         version: tls.version.into(),
@@ -207,11 +202,11 @@ fn head_of(worker: &Worker, matched: &Matched, quota_spent: bool, body: BodyHint
         authority: ask.client.authority.clone(),
         target: ask.uri.path_and_query().map_or("/", |p| p.as_str()).as_bytes().to_vec(),
         path_at: u32::try_from(matched.below).unwrap_or(0),
-        headers: wire::from_map(&ask.headers),
+        headers: wire::as_sent(&ask.headers, &ask.names()),
         client: SocketAddr::new(ask.client.ip, ask.conn.peer.port()),
         local: ask.conn.local,
         tls,
-        time_left_ms: own.min(worker.shared.limits.integration_ms).saturating_add(SLACK_MS),
+        time_left_ms: limit_ms.saturating_add(SLACK_MS),
         hops: ask.client.hops + 1,
         trace: facts.trace.clone(),
         body,
@@ -331,6 +326,7 @@ fn ask_of(stage: &Arc<StagePlan>, head: Head, body: CutBody) -> Option<(Ask, Mat
     });
     let admitted = head.admitted.unwrap_or_default();
     let headers = wire::to_map(&head.headers).ok()?;
+    let names = SentNames::of(head.headers.iter().map(|header| &*header.name));
     let user_agent = headers.get(http::header::USER_AGENT).cloned();
     let facts = Facts {
         request_id: HeaderValue::try_from(head.request_id).ok()?,
@@ -358,6 +354,7 @@ fn ask_of(stage: &Arc<StagePlan>, head: Head, body: CutBody) -> Option<(Ask, Mat
         uri: http::Uri::try_from(head.target).ok()?,
         version: Version::HTTP_11,
         headers,
+        names: Some(names),
         body: if head.body == BodyHint::Empty { Body::Empty } else { Body::peer(body) },
         expects_continue: false,
         client: Client { tls: conn.tls.clone(), ip: head.client.ip(), authority: head.authority, hops: head.hops },

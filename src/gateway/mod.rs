@@ -12,6 +12,7 @@ mod admit;
 mod answer;
 mod ask;
 mod authorize;
+mod aws;
 mod cut;
 #[cfg(test)]
 mod cut_tests;
@@ -41,6 +42,7 @@ mod validate;
 mod worker;
 
 pub use admit::{Admit, Admitting};
+pub use aws::{AwsServices, EndpointError};
 pub use refusal::{Kind, Refusal};
 pub use stage::REGIONS_TAG;
 pub use step::Step;
@@ -127,8 +129,8 @@ impl Gateway {
     /// Builds it; nothing runs until a listener serves it.
     pub fn new(parts: Parts) -> Gateway {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let Parts { world, region, pool, admission, forwarder, key_hash, clock, limits, metrics, access_log, logs } =
-            parts;
+        let Parts { world, region, pool, admission, forwarder, key_hash, clock, limits, metrics, .. } = parts;
+        let Parts { access_log, logs, aws, functions, .. } = parts;
         let plans = stage::plans(limits.plan_bytes);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let shared = Shared {
@@ -144,6 +146,8 @@ impl Gateway {
             metrics,
             access_log,
             logs,
+            aws,
+            functions,
             plans,
             heavy: heavy::HeavyPool::new(),
             records: explain::Records::new(),
@@ -266,6 +270,7 @@ fn arrive(worker: &Worker, request: Request<Body>, conn: Rc<ConnInfo>) -> Ask {
         uri: head.uri,
         version: head.version,
         headers: head.headers,
+        names: None,
         body,
         expects_continue,
         client: Client { tls: conn.tls.clone(), ip, authority, hops: 0 },

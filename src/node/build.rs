@@ -82,6 +82,8 @@ pub(super) fn build(ground: &Ground, config: &NodeConfig, group: &ConfigGroup) -
         metrics: gateway_metrics,
         access_log: access_log(config)?,
         logs: Some(logs.clone()),
+        aws: super::services::services(config)?,
+        functions: functions.as_ref().map(|functions| functions.invoker()),
     });
     let system = |cause| NodeError::System { what: "the system gives no threads", cause };
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);

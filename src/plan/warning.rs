@@ -38,6 +38,11 @@ pub fn warnings(tree: &Tree, stage: &Stage, plan: Option<&ServingPlan>) -> Vec<F
         for flaw in planned.and_then(|m| m.validation.as_ref()).into_iter().flat_map(Validation::flaws) {
             say(format!("its model cannot validate: {flaw}: it is answered 500"));
         }
+        if let Some(Backend::AwsProxy(aws) | Backend::Aws(aws)) = planned.map(|method| &method.backend)
+            && let Err(why) = &aws.service
+        {
+            say(format!("{why}: it is answered 500"));
+        }
         if let Some(what) = planned.and_then(unbuilt) {
             say(format!("{what} are not built yet: it is answered 501"));
         }
