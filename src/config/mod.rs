@@ -5,10 +5,12 @@
 //! MERIDIAN_* and flags (cli) ─────┴─ Settings, field by field ──▶ NodeConfig (checked: what listens, where, with what)
 //! ```
 
+mod functions;
 mod listen;
 mod resolve;
 mod settings;
 
+pub use functions::{FunctionSettings, Functions};
 pub use listen::Listen;
 pub use resolve::{AccessLog, ConfigError, NodeConfig, Profile, StageLogs, TlsFiles};
 pub use settings::{

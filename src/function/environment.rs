@@ -79,7 +79,8 @@ mod tests {
 
     #[test]
     fn a_functions_own_variables_replace_defaults_but_never_lambdas() {
-        let own = [("TZ", "Europe/Berlin"), ("AWS_REGION", "mars"), ("TABLE", "t"), ("", "x"), ("A=B", "x"), ("N", "\0")];
+        let own =
+            [("TZ", "Europe/Berlin"), ("AWS_REGION", "mars"), ("TABLE", "t"), ("", "x"), ("A=B", "x"), ("N", "\0")];
         let all = variables(&ready(&own), "127.1.2.3:4", "stream");
         let value = |name: &str| {
             let mut found = all.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());

@@ -45,7 +45,8 @@ impl Failure {
     }
 
     pub(super) fn too_large(bytes: usize, most: usize) -> Failure {
-        let said = format!("Response payload size ({bytes} bytes) exceeded maximum allowed payload size ({most} bytes).");
+        let said =
+            format!("Response payload size ({bytes} bytes) exceeded maximum allowed payload size ({most} bytes).");
         Failure::new("Function.ResponseSizeTooLarge", said)
     }
 
@@ -86,9 +87,10 @@ impl Death {
             Death::Exited(code) => {
                 Failure::new("Runtime.ExitError", format!("Runtime exited with error: exit status {code}"))
             }
-            Death::Signaled(signal) => {
-                Failure::new("Runtime.ExitError", format!("Runtime exited with error: signal: {}", signal_name(*signal)))
-            }
+            Death::Signaled(signal) => Failure::new(
+                "Runtime.ExitError",
+                format!("Runtime exited with error: signal: {}", signal_name(*signal)),
+            ),
             Death::OutOfMemory => Failure::new("Runtime.OutOfMemory", "Runtime exited with error: signal: killed"),
             Death::Ended(_) => Failure::new("Runtime.ExitError", "Runtime exited with error: signal: killed"),
             Death::Cannot { absent: true, .. } => {

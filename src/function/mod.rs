@@ -20,10 +20,10 @@ pub mod options;
 mod peer;
 mod pool;
 mod process;
-mod runtime_api;
-mod runtimes;
 pub mod run;
 pub mod runner;
+mod runtime_api;
+mod runtimes;
 pub mod unpack;
 
 pub use host::Host;

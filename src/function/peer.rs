@@ -29,7 +29,8 @@ pub(super) fn origin(root: u32, from: SocketAddrV4, to: SocketAddrV4) -> Origin 
             blind |= fs::metadata(format!("/proc/{pid}")).is_ok();
             continue;
         };
-        let holds = |file: fs::DirEntry| fs::read_link(file.path()).is_ok_and(|link| link.as_os_str() == socket.as_str());
+        let holds =
+            |file: fs::DirEntry| fs::read_link(file.path()).is_ok_and(|link| link.as_os_str() == socket.as_str());
         if files.flatten().any(holds) {
             return Origin::Own;
         }

@@ -150,7 +150,10 @@ impl Pool {
             }
             self.replace(&mut state, ready);
             // Who came before goes before.
-            let others = state.line.iter().any(|waiter| waiter.ready.deployed.key == ready.deployed.key && !waiter.give.is_closed());
+            let others = state
+                .line
+                .iter()
+                .any(|waiter| waiter.ready.deployed.key == ready.deployed.key && !waiter.give.is_closed());
             if !others {
                 if let Some(lease) = self.grant(&mut state, ready) {
                     self.measure(&state);
@@ -180,7 +183,9 @@ impl Pool {
 
     fn never_fits(&self, ready: &Ready) -> Refused {
         let (needs, has) = (ready.deployed.memory_mb, self.memory_mib);
-        let said = format!("The function needs {needs} MB and this node gives its functions {has}: raise memory_mib in [functions]");
+        let said = format!(
+            "The function needs {needs} MB and this node gives its functions {has}: raise memory_mib in [functions]"
+        );
         refused(429, "TooManyRequestsException", said)
     }
 
@@ -213,9 +218,12 @@ impl Pool {
             return Some(Lease::Failing(failure.clone()));
         }
         let needs = u64::from(ready.deployed.memory_mb);
-        while state.live - state.leaving >= self.concurrency || state.memory_mib - state.leaving_mib + needs > self.memory_mib {
+        while state.live - state.leaving >= self.concurrency
+            || state.memory_mib - state.leaving_mib + needs > self.memory_mib
+        {
             // What leaves makes room in a moment; until then the call waits.
-            let oldest = state.shelves.iter().flat_map(|(_, shelf)| &shelf.idle).min_by_key(|process| idle_since(process));
+            let oldest =
+                state.shelves.iter().flat_map(|(_, shelf)| &shelf.idle).min_by_key(|process| idle_since(process));
             let oldest = oldest.cloned()?;
             state.shelves.values_mut().for_each(|shelf| shelf.idle.retain(|process| !Arc::ptr_eq(process, &oldest)));
             leave(state, &oldest);
@@ -298,9 +306,10 @@ impl Pool {
         let mut state = self.state();
         let shelf = state.shelves.entry(ready.deployed.key.clone()).or_default();
         shelf.failures = shelf.failures.saturating_add(1);
-        let wait = shelf.failures.checked_sub(FREE_FAILURES).map_or(Duration::ZERO, |further| {
-            FIRST_WAIT.saturating_mul(1 << further.min(10)).min(LONGEST_WAIT)
-        });
+        let wait = shelf
+            .failures
+            .checked_sub(FREE_FAILURES)
+            .map_or(Duration::ZERO, |further| FIRST_WAIT.saturating_mul(1 << further.min(10)).min(LONGEST_WAIT));
         let now = Instant::now();
         shelf.failed = Some((failure.clone(), now, now + wait));
         self.pump(&mut state);
@@ -332,7 +341,9 @@ impl Pool {
             leave(&mut state, process);
         }
         let recent = |at: &Instant| at.elapsed() < FORGET;
-        state.shelves.retain(|_, shelf| !shelf.idle.is_empty() || shelf.failed.as_ref().is_some_and(|(_, at, _)| recent(at)));
+        state
+            .shelves
+            .retain(|_, shelf| !shelf.idle.is_empty() || shelf.failed.as_ref().is_some_and(|(_, at, _)| recent(at)));
         state.retired.retain(|_, at| recent(at));
         let kept: HashSet<Box<str>> = state.shelves.keys().cloned().collect();
         state.current.retain(|_, key| kept.contains(key));

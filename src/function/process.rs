@@ -224,7 +224,8 @@ impl Process {
     pub(super) async fn run(&self, job: Job, reader: Reader) -> Ran {
         let (timeout, request_id) = (self.ready.timeout(), job.request_id.clone());
         self.journal.tell(Note::Begin { request_id: request_id.clone() });
-        self.journal.tell(Note::Line(format!("START RequestId: {request_id} Version: {}", self.ready.deployed.version)));
+        self.journal
+            .tell(Note::Line(format!("START RequestId: {request_id} Version: {}", self.ready.deployed.version)));
         self.tell_watch(b'b');
         let begun = Instant::now();
         let (log_tail, streamed) = (job.log_tail, job.streamed);
@@ -364,7 +365,8 @@ impl Process {
         let whole = if ender.is_some() {
             let payload = Payload::Pieces(pieces);
             let version = Some(self.ready.deployed.version.clone());
-            let answer = Answer { status: 200, function_error: None, log_tail: None, executed_version: version, payload };
+            let answer =
+                Answer { status: 200, function_error: None, log_tail: None, executed_version: version, payload };
             if let Some(reader) = reader.take() {
                 // Who called may have gone.
                 let _ = reader.send(Ok(answer));

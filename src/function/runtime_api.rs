@@ -41,7 +41,13 @@ pub(super) async fn bind() -> std::io::Result<(TcpListener, SocketAddrV4)> {
 }
 
 /// Serves the process `root` until dropped.
-pub(super) async fn serve(listener: TcpListener, at: SocketAddrV4, root: u32, desk: Arc<Desk>, metrics: FunctionMetrics) {
+pub(super) async fn serve(
+    listener: TcpListener,
+    at: SocketAddrV4,
+    root: u32,
+    desk: Arc<Desk>,
+    metrics: FunctionMetrics,
+) {
     let mut open = JoinSet::new();
     loop {
         tokio::select! {
@@ -108,7 +114,9 @@ type Answered = Response<Full<Bytes>>;
 
 async fn answer(desk: &Desk, request: Request<Incoming>) -> Answered {
     let path = request.uri().path().to_owned();
-    let Some(rest) = path.strip_prefix(BASE) else { return error(StatusCode::NOT_FOUND, "InvalidPath", "no such path") };
+    let Some(rest) = path.strip_prefix(BASE) else {
+        return error(StatusCode::NOT_FOUND, "InvalidPath", "no such path");
+    };
     let parts: Vec<&str> = rest.split('/').collect();
     match (request.method(), parts.as_slice()) {
         (&Method::GET, ["invocation", "next"]) => next(desk).await,
@@ -209,7 +217,10 @@ async fn stream(desk: &Desk, reply: oneshot::Sender<Reply>, mut body: Incoming) 
                 Ok(data) => {
                     bytes += data.len() as u64;
                     if bytes > desk.stream_bytes {
-                        break Some(Failure::too_large(usize::try_from(bytes).unwrap_or(usize::MAX), desk.stream_bytes as usize));
+                        break Some(Failure::too_large(
+                            usize::try_from(bytes).unwrap_or(usize::MAX),
+                            desk.stream_bytes as usize,
+                        ));
                     }
                     // Who called may have gone; the function runs to its end all the same.
                     let _ = pieces.send(Ok(data)).await;

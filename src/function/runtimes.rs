@@ -51,7 +51,9 @@ impl Runtimes {
         if runtime.starts_with("nodejs") {
             let node = self.interpreter(runtime, "node", self.node.as_ref())?;
             let Some(ric) = &self.node_ric else {
-                return Err(invalid(format!("{runtime}: this node does not know the npm package aws-lambda-ric: {NODE_WANTS}")));
+                return Err(invalid(format!(
+                    "{runtime}: this node does not know the npm package aws-lambda-ric: {NODE_WANTS}"
+                )));
             };
             let entry = entry_of(ric).ok_or_else(|| {
                 invalid(format!("{runtime}: {} is not the npm package aws-lambda-ric: {NODE_WANTS}", ric.display()))
@@ -63,7 +65,8 @@ impl Runtimes {
     }
 
     fn interpreter(&self, runtime: &str, setting: &str, general: Option<&PathBuf>) -> Result<PathBuf, Refused> {
-        self.by_name.get(runtime).or(general).cloned().ok_or_else(|| {
+        let named = self.by_name.get(runtime).or(general).cloned();
+        named.and_then(located).ok_or_else(|| {
             invalid(format!(
                 "{runtime}: this node has no interpreter for it: set `{setting}` in [functions] of the node file, or \
                  `\"{runtime}\"` in [functions.interpreters]"
@@ -94,8 +97,16 @@ impl Runtimes {
     }
 }
 
-const PYTHON_WANTS: &str =
-    "install awslambdaric for it with pip, or set `python` in [functions] of the node file to an interpreter that has it";
+/// A program by its path, or by its name in the node's `PATH`.
+fn located(program: PathBuf) -> Option<PathBuf> {
+    if program.components().count() != 1 {
+        return std::path::absolute(program).ok();
+    }
+    let places = std::env::var_os("PATH")?;
+    std::env::split_paths(&places).map(|place| place.join(&program)).find(|found| found.is_file())
+}
+
+const PYTHON_WANTS: &str = "install awslambdaric for it with pip, or set `python` in [functions] of the node file to an interpreter that has it";
 const NODE_WANTS: &str =
     "set `node` and `node_ric` in [functions] of the node file to Node.js and to node_modules/aws-lambda-ric";
 

@@ -36,7 +36,8 @@ fn who_waits_too_long_is_throttled_and_the_others_are_served_in_order() {
     let mut hasty = call("0");
     hasty.until = Instant::now() + Duration::from_millis(300);
     let calls = vec![(function.clone(), call("1")), (function.clone(), hasty), (function.clone(), call("0"))];
-    let answers: Vec<_> = house.invoke_all(calls).into_iter().map(|answer| answer.map(|answer| answer.status)).collect();
+    let answers: Vec<_> =
+        house.invoke_all(calls).into_iter().map(|answer| answer.map(|answer| answer.status)).collect();
     assert_eq!(answers.iter().filter(|answer| **answer == Ok(200)).count(), 2, "{answers:?}");
     assert!(answers.iter().any(|answer| answer.as_ref().is_err_and(|refused| refused.status == 429)), "{answers:?}");
     let many = (0..8).map(|_| (function.clone(), call("0.3"))).collect();

@@ -51,7 +51,8 @@ fn a_zip_is_fetched_and_unpacked_once_and_runs() {
     let mut house = House::new(options());
     let limits = CodeLimits { unzipped_bytes: 1 << 20, ..CodeLimits::default() };
     let folder = CodeFolder::open(house.folder().join("unpacked"), limits).expect("a folder");
-    let script = house.bootstrap("f", "while True:\n    id, head, body = ask()\n    answer(id, open('data/a').read().encode())\n");
+    let script = house
+        .bootstrap("f", "while True:\n    id, head, body = ask()\n    answer(id, open('data/a').read().encode())\n");
     let text = std::fs::read_to_string(script.code.join("bootstrap")).expect("its script");
     assert!(text.contains(&plain_python().display().to_string()));
     let mut shelf = Shelf::default();

@@ -28,7 +28,8 @@ fn unharmed(house: House, bad: &Ready) {
 #[test]
 fn a_function_that_never_answers_times_out() {
     let house = House::new(options());
-    let mut slow = house.bootstrap("slow", "ask()\nimport signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(1000)");
+    let mut slow = house
+        .bootstrap("slow", "ask()\nimport signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(1000)");
     slow.deployed.timeout_s = 1;
     let slow = Arc::new(slow);
     let asked = call("{}");
@@ -84,7 +85,8 @@ fn what_is_no_program_is_told() {
     let absent = Arc::new(house.function("absent", "provided.al2023", house.code(&[("other", "")])));
     let (_, said) = house.fails(&absent, "{}");
     expect(&said, "Runtime.InvalidEntrypoint", "Couldn't find valid bootstrap(s)");
-    let garbage = Arc::new(house.function("garbage", "provided.al2023", house.code(&[("bootstrap", "\u{1}\u{2}\u{3}")])));
+    let garbage =
+        Arc::new(house.function("garbage", "provided.al2023", house.code(&[("bootstrap", "\u{1}\u{2}\u{3}")])));
     let (_, said) = house.fails(&garbage, "{}");
     expect(&said, "Runtime.InvalidEntrypoint", "cannot be started");
     unharmed(house, &garbage);
@@ -100,7 +102,10 @@ fn a_runtime_that_dies_in_mid_call_is_told_by_its_end() {
         ("os._exit(0)", "Runtime exited without providing a reason"),
         ("os.kill(os.getpid(), 9)", "Runtime exited with error: signal: killed"),
         ("os.kill(os.getpid(), 11)", "Runtime exited with error: signal: segmentation fault"),
-        ("link.sendall(f'POST {BASE}invocation/{id}/response HTTP/1.1\\r\\nContent-Length: 100\\r\\n\\r\\nhalf'.encode()); os._exit(5)", "exit status 5"),
+        (
+            "link.sendall(f'POST {BASE}invocation/{id}/response HTTP/1.1\\r\\nContent-Length: 100\\r\\n\\r\\nhalf'.encode()); os._exit(5)",
+            "exit status 5",
+        ),
     ] {
         let answer = house.invoke(&dying, call(how)).expect("an answer");
         let said: Value = serde_json::from_slice(&whole(answer)).expect("JSON");
@@ -192,7 +197,10 @@ while True:
     bomb.deployed.memory_mb = 1_024;
     let bomb = Arc::new(bomb);
     let (_, said) = house.fails(&bomb, "{}");
-    assert!(["Sandbox.Timedout", "Runtime.OutOfMemory"].contains(&said["errorType"].as_str().unwrap_or_default()), "{said}");
+    assert!(
+        ["Sandbox.Timedout", "Runtime.OutOfMemory"].contains(&said["errorType"].as_str().unwrap_or_default()),
+        "{said}"
+    );
     unharmed(house, &bomb);
 }
 
@@ -208,7 +216,11 @@ while True:
     assert_eq!(house.succeeds(&large, "100000").len(), 100_000);
     let (error, said) = house.fails(&large, "100001");
     assert_eq!(error, "Unhandled");
-    expect(&said, "Function.ResponseSizeTooLarge", "Response payload size (100001 bytes) exceeded maximum allowed payload size (100000 bytes).");
+    expect(
+        &said,
+        "Function.ResponseSizeTooLarge",
+        "Response payload size (100001 bytes) exceeded maximum allowed payload size (100000 bytes).",
+    );
     house.fails(&large, "5000000");
     assert_eq!(house.succeeds(&large, "10").len(), 10);
     unharmed(house, &large);

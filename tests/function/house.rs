@@ -55,7 +55,8 @@ impl House {
         let metrics = FunctionMetrics::new(&mut Registry::default());
         let hide = [options.hide.clone(), vec![folder.path().to_owned()]].concat();
         let host = Host::start(HostOptions { hide, ..options }, room.shelf(), metrics.clone()).expect("a host");
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("threads");
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("threads");
         House { host: Some(host), metrics, room, folder, runtime }
     }
 
@@ -211,7 +212,12 @@ def answer(id, body):
 pub(crate) fn call(payload: &str) -> Call {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     Call {
-        function: Address { region: "eu-west-1".into(), account: "000000000000".into(), name: "f".into(), qualifier: None },
+        function: Address {
+            region: "eu-west-1".into(),
+            account: "000000000000".into(),
+            name: "f".into(),
+            qualifier: None,
+        },
         caller: Caller::Account("000000000000".into()),
         invocation: InvocationType::RequestResponse,
         payload: Bytes::copy_from_slice(payload.as_bytes()),
@@ -246,7 +252,8 @@ pub(crate) fn processes_with(place: &Path) -> Vec<u32> {
         let arguments = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
         let directory = fs::read_link(format!("/proc/{id}/cwd")).unwrap_or_default();
         let speaks = |text: &str| text.contains(&place);
-        *id != std::process::id() && (speaks(&String::from_utf8_lossy(&arguments)) || speaks(&directory.to_string_lossy()))
+        *id != std::process::id()
+            && (speaks(&String::from_utf8_lossy(&arguments)) || speaks(&directory.to_string_lossy()))
     })
     .collect()
 }

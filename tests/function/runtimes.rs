@@ -104,11 +104,16 @@ fn a_python_function_runs_under_awslambdaric() {
     assert_eq!(said["env"]["TABLE"], "things");
     assert_eq!(said["env"]["AWS_EXECUTION_ENV"], "AWS_Lambda_python3.11");
     assert!(said["env"].get("CARGO_MANIFEST_DIR").is_none() && said["env"].get("HOME").is_none(), "{said}");
-    for part in ["START RequestId: ", "handling {'a': [1, 'ü']}", "END RequestId: ", "\tBilled Duration: ", "Init Duration: "] {
+    for part in
+        ["START RequestId: ", "handling {'a': [1, 'ü']}", "END RequestId: ", "\tBilled Duration: ", "Init Duration: "]
+    {
         assert!(tail.contains(part), "{part} in {tail}");
     }
     let (error, failure) = house.fails(&python, r#""fail""#);
-    assert_eq!((error.as_str(), &failure["errorType"], &failure["errorMessage"]), ("Unhandled", &"ValueError".into(), &"wrong: ü".into()));
+    assert_eq!(
+        (error.as_str(), &failure["errorType"], &failure["errorMessage"]),
+        ("Unhandled", &"ValueError".into(), &"wrong: ü".into())
+    );
     assert!(failure["stackTrace"].is_array(), "{failure}");
     let again: serde_json::Value = serde_json::from_str(&house.succeeds(&python, "1")).expect("JSON");
     assert_eq!(again["pid"], said["pid"], "a function that raises keeps its process");
@@ -144,8 +149,16 @@ fn a_missing_interpreter_or_module_is_named_with_its_setting() {
         (options(), "python3.12", vec!["`python` in [functions]", "python3.12"]),
         (options(), "nodejs20.x", vec!["`node` in [functions]"]),
         (options(), "java21", vec!["java21", "python*"]),
-        (HostOptions { python: Some(python), ..options() }, "python3.12", vec!["awslambdaric", "pip", "python-without"]),
-        (HostOptions { python: Some("/no/python".into()), ..options() }, "python3.12", vec!["/no/python", "cannot be run"]),
+        (
+            HostOptions { python: Some(python), ..options() },
+            "python3.12",
+            vec!["awslambdaric", "pip", "python-without"],
+        ),
+        (
+            HostOptions { python: Some("/no/python".into()), ..options() },
+            "python3.12",
+            vec!["/no/python", "cannot be run"],
+        ),
         (HostOptions { node: Some("/no/node".into()), ..options() }, "nodejs20.x", vec!["node_ric"]),
     ] {
         let house = House::new(options);
@@ -164,9 +177,17 @@ fn a_node_function_runs_under_aws_lambda_ric() {
     let test = "a_node_function_runs_under_aws_lambda_ric";
     let variable = |name| std::env::var_os(name).map(PathBuf::from);
     let (Some(node), Some(ric)) = (variable("MERIDIAN_TEST_NODE"), variable("MERIDIAN_TEST_NODE_RIC")) else {
-        return skip(test, "MERIDIAN_TEST_NODE and MERIDIAN_TEST_NODE_RIC (the directory of aws-lambda-ric) are not set");
+        return skip(
+            test,
+            "MERIDIAN_TEST_NODE and MERIDIAN_TEST_NODE_RIC (the directory of aws-lambda-ric) are not set",
+        );
     };
-    let house = House::new(HostOptions { user: user_for(&node).min(user_for(&ric)), node: Some(node), node_ric: Some(ric), ..options() });
+    let house = House::new(HostOptions {
+        user: user_for(&node).min(user_for(&ric)),
+        node: Some(node),
+        node_ric: Some(ric),
+        ..options()
+    });
     let app = r#"
 exports.handler = async (event, context) => {
   if (event.fail) throw new TypeError("wrong");
