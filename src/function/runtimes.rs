@@ -65,7 +65,8 @@ impl Runtimes {
     }
 
     fn interpreter(&self, runtime: &str, setting: &str, general: Option<&PathBuf>) -> Result<PathBuf, Refused> {
-        self.by_name.get(runtime).or(general).cloned().ok_or_else(|| {
+        let named = self.by_name.get(runtime).or(general).cloned();
+        named.and_then(located).ok_or_else(|| {
             invalid(format!(
                 "{runtime}: this node has no interpreter for it: set `{setting}` in [functions] of the node file, or \
                  `\"{runtime}\"` in [functions.interpreters]"
@@ -94,6 +95,15 @@ impl Runtimes {
         self.fit.lock().unwrap_or_else(PoisonError::into_inner).insert(program.to_owned());
         Ok(())
     }
+}
+
+/// A program by its path, or by its name in the node's `PATH`.
+fn located(program: PathBuf) -> Option<PathBuf> {
+    if program.components().count() != 1 {
+        return std::path::absolute(program).ok();
+    }
+    let places = std::env::var_os("PATH")?;
+    std::env::split_paths(&places).map(|place| place.join(&program)).find(|found| found.is_file())
 }
 
 const PYTHON_WANTS: &str = "install awslambdaric for it with pip, or set `python` in [functions] of the node file to an interpreter that has it";
