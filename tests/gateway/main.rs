@@ -2,6 +2,8 @@
 
 mod attacks;
 mod backends;
+mod cache;
+mod canary;
 mod explain;
 mod gateway_responses;
 mod listener;
