@@ -12,6 +12,7 @@
 
 use std::net::SocketAddr;
 
+use crate::net::http::SentNames;
 use bincode::Options;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -441,7 +442,16 @@ pub fn take_header(buf: &mut BytesMut) -> Result<Option<(u8, usize)>, WireError>
 
 /// The header list of an `http` map: names in lower case, in the map's order.
 pub fn from_map(map: &http::HeaderMap) -> Vec<Header> {
-    map.iter().map(|(n, v)| Header { name: n.as_str().as_bytes().to_vec(), value: v.as_bytes().to_vec() }).collect()
+    as_sent(map, &SentNames::default())
+}
+
+/// The same, names as their client wrote them.
+pub fn as_sent(map: &http::HeaderMap, names: &SentNames) -> Vec<Header> {
+    let header = |(name, value): (&http::HeaderName, &http::HeaderValue)| Header {
+        name: names.as_sent(name).as_bytes().to_vec(),
+        value: value.as_bytes().to_vec(),
+    };
+    map.iter().map(header).collect()
 }
 
 /// An `http` map of a header list.

@@ -3,7 +3,7 @@
 use super::execution::ExecutionLog;
 use super::stage::StagePlan;
 use super::step::Step;
-use crate::net::http::{Body, ConnInfo, TlsInfo};
+use crate::net::http::{Body, ConnInfo, SentNames, TlsInfo};
 use crate::plan::context::{Context, Variable};
 use crate::plan::{MethodPlan, ServingPlan};
 use crate::spec::vtl::Overrides;
@@ -30,6 +30,8 @@ pub(super) struct Ask {
     pub uri: Uri,
     pub version: Version,
     pub headers: HeaderMap,
+    /// The headers' names as they were sent, where the connection does not tell them; [`Ask::names`] does in any case.
+    pub names: Option<SentNames>,
     pub body: Body,
     /// The client waits for 100 before it sends its body.
     pub expects_continue: bool,
@@ -117,6 +119,11 @@ impl Ask {
     /// What context variables are made of.
     pub(super) fn known(&self) -> Known<'_> {
         Known { method: &self.method, path: self.uri.path(), client: &self.client, facts: &self.facts }
+    }
+
+    /// The headers' names as their client wrote them: for what lists names, since making them costs.
+    pub(super) fn names(&self) -> SentNames {
+        self.names.clone().unwrap_or_else(|| self.conn.sent_names())
     }
 
     pub(super) fn header_text(&self, name: HeaderName) -> Option<&str> {

@@ -13,7 +13,7 @@ use crate::edge::wire::{
     self, BodyHint, End, Fault, Head, More, Protocol, Refused, RespHead, Step, TlsFacts, code, more,
 };
 use crate::edge::{CutBody, Failed, ForwardError, Forwarded, Replay, Served};
-use crate::net::http::{Body, BodyError, ConnInfo, TlsInfo};
+use crate::net::http::{Body, BodyError, ConnInfo, SentNames, TlsInfo};
 use crate::plan::Backend;
 use crate::plan::method::DEFAULT_TIMEOUT_MS;
 use futures_util::FutureExt;
@@ -209,7 +209,7 @@ fn head_of(worker: &Worker, matched: &Matched, quota_spent: bool, body: BodyHint
         authority: ask.client.authority.clone(),
         target: ask.uri.path_and_query().map_or("/", |p| p.as_str()).as_bytes().to_vec(),
         path_at: u32::try_from(matched.below).unwrap_or(0),
-        headers: wire::from_map(&ask.headers),
+        headers: wire::as_sent(&ask.headers, &ask.names()),
         client: SocketAddr::new(ask.client.ip, ask.conn.peer.port()),
         local: ask.conn.local,
         tls,
@@ -337,6 +337,7 @@ fn ask_of(stage: &Arc<StagePlan>, head: Head, body: CutBody) -> Option<(Ask, Mat
     });
     let admitted = head.admitted.unwrap_or_default();
     let headers = wire::to_map(&head.headers).ok()?;
+    let names = SentNames::of(head.headers.iter().map(|header| &*header.name));
     let user_agent = headers.get(http::header::USER_AGENT).cloned();
     let facts = Facts {
         request_id: HeaderValue::try_from(head.request_id).ok()?,
@@ -365,6 +366,7 @@ fn ask_of(stage: &Arc<StagePlan>, head: Head, body: CutBody) -> Option<(Ask, Mat
         uri: http::Uri::try_from(head.target).ok()?,
         version: Version::HTTP_11,
         headers,
+        names: Some(names),
         body: if head.body == BodyHint::Empty { Body::Empty } else { Body::peer(body) },
         expects_continue: false,
         client: Client { tls: conn.tls.clone(), ip: head.client.ip(), authority: head.authority, hops: head.hops },

@@ -2,8 +2,8 @@
 
 use super::{Admit, Admitting, Gateway, GatewayLimits, KeyHash, Kind, Parts, SystemClock};
 use crate::catalog::v1::{
-    AccessLogSettings, ApiKey, ApiStage, GatewayResponse, Integration, IntegrationType, Method, MethodResponse, Model,
-    RequestValidator, Resource, RestApi, Stage, UsagePlan,
+    AccessLogSettings, ApiKey, ApiStage, GatewayResponse, Integration, IntegrationResponse, IntegrationType, Method,
+    MethodResponse, Model, RequestValidator, Resource, RestApi, Stage, UsagePlan,
 };
 use crate::catalog::{AccountId, ApiId, Region};
 use crate::edge::{Forwarder, Nodes, Receiver};
@@ -28,6 +28,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 
 const LONG: Duration = Duration::from_secs(20);
@@ -251,6 +252,47 @@ async fn a_visit_is_decided_at_the_edge_and_served_in_the_region() {
     assert_eq!((two.edge.metrics.answered(200), two.region.metrics.answered(200)), (2, 0));
     // The region's own clients need no cut.
     assert_eq!(ask(two.region.addr, "/key", b"").await.0.status, 200);
+}
+
+#[tokio::test]
+async fn header_names_cross_the_cut_as_they_were_sent() {
+    let two = two().await;
+    let answer = IntegrationResponse {
+        status_code: "200".into(),
+        response_templates: Some(BTreeMap::from([(
+            "application/json".into(),
+            Some("$input.params().header.keySet()".into()),
+        )])),
+        ..IntegrationResponse::default()
+    };
+    let method = Method {
+        http_method: "ANY".into(),
+        authorization_type: "NONE".into(),
+        method_responses: [("200".to_owned(), MethodResponse { status_code: "200".into(), ..Default::default() })]
+            .into(),
+        method_integration: Some(Integration {
+            request_templates: BTreeMap::from([("application/json".into(), Some(r#"{"statusCode": 200}"#.into()))]),
+            integration_responses: BTreeMap::from([("200".into(), answer)]),
+            ..Integration::default()
+        }),
+        ..Method::default()
+    };
+    let world = change(&two.edge.world.load_full(), |ops| {
+        ops.put(&scope(), "r5", &Resource { id: "r5".into(), path: "/names".into(), ..Resource::default() }).put(
+            &scope(),
+            &Method::row_id("r5", "ANY"),
+            &method,
+        );
+    });
+    let world = deploy(&world, 2);
+    two.edge.world.store(Arc::new(world.clone()));
+    two.region.world.store(Arc::new(world));
+    let mut socket = tokio::net::TcpStream::connect(two.edge.addr).await.expect("listening");
+    let asked = "GET /prod/names HTTP/1.1\r\nHost: a1b2c3d4e5.execute-api.far.localhost\r\ntEsT-HEADeR: 1\r\nx-low: 2\r\nConnection: close\r\n\r\n";
+    socket.write_all(asked.as_bytes()).await.expect("written");
+    let mut said = String::new();
+    tokio::time::timeout(LONG, socket.read_to_string(&mut said)).await.expect("in time").expect("text");
+    assert!(said.contains("tEsT-HEADeR") && said.contains("x-low"), "{said}");
 }
 
 #[tokio::test]

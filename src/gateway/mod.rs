@@ -285,6 +285,7 @@ fn arrive(worker: &Worker, request: Request<Body>, conn: Rc<ConnInfo>) -> Ask {
         uri: head.uri,
         version: head.version,
         headers: head.headers,
+        names: None,
         body,
         expects_continue,
         client: Client { tls: conn.tls.clone(), ip, authority, hops: 0 },

@@ -4,6 +4,7 @@ mod attacks;
 mod backends;
 mod cache;
 mod canary;
+mod connections;
 mod explain;
 mod gateway_responses;
 mod listener;
