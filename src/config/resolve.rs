@@ -84,6 +84,8 @@ pub struct NodeConfig {
     pub backend_ca: Option<PathBuf>,
     /// Connections to one backend, at most.
     pub backend_connections: usize,
+    /// Answers that all stages with a cache keep on this node, bytes.
+    pub cache_bytes: u64,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
     /// Where one line per visit goes.
@@ -206,6 +208,13 @@ impl NodeConfig {
                 Some(other) => {
                     let (name, value) = ("backends.connections", other.to_string());
                     return Err(ConfigError::Value { name, value, rule: "1–65,536" });
+                }
+            },
+            cache_bytes: match settings.cache.mib.unwrap_or(256) {
+                mib @ 1..=1_048_576 => mib << 20,
+                other => {
+                    let (name, value) = ("cache.mib", other.to_string());
+                    return Err(ConfigError::Value { name, value, rule: "1 to 1048576" });
                 }
             },
             trusted_proxies: settings.trusted_proxies.unwrap_or_default(),
