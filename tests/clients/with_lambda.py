@@ -133,7 +133,7 @@ def with_cli(described):
                      "--role", ROLE, "--zip-file", "fileb://code.zip", "--environment", "Variables={TABLE=pets}")
         assert made["State"] == "Active", made
         typed("wait", "function-active-v2", "--function-name", "typed")
-        said = typed("invoke", "--function-name", "typed", "--cli-binary-format", "raw-in-base64-out", "--payload",
+        said = typed("invoke", "--function-name", "typed", "--payload",
                      '{"typed": true}', "out.json")
         assert said == {"StatusCode": 200, "ExecutedVersion": "$LATEST"}, said
         with open(os.path.join(scratch, "out.json")) as file:
