@@ -116,7 +116,7 @@ pub(super) fn build(ground: &Ground, config: &NodeConfig, group: &ConfigGroup) -
         registry,
     });
     register(ground, &shared);
-    let (puts, gets) = BlobPeer::new(code.blobs.clone());
+    let (puts, gets) = BlobPeer::handlers(code.blobs.clone());
     ground.peers.register(kind::BLOB_PUT, puts);
     ground.peers.register(kind::BLOB_GET, gets);
     Ok(Built { shared, usage, workers, pool, policy, logs, code, functions })

@@ -45,7 +45,7 @@ pub(super) fn alias(scene: &Scene<'_>, address: &Address, name: &str) -> Result<
 
 /// What a qualifier names: a version, or an alias.
 pub(super) enum Target {
-    Version(FunctionVersion),
+    Version(Box<FunctionVersion>),
     Alias(Alias),
 }
 
@@ -53,7 +53,7 @@ pub(super) enum Target {
 pub(super) fn target(scene: &Scene<'_>, address: &Address) -> Result<Target, Fault> {
     let qualifier = address.qualifier.as_deref().unwrap_or(LATEST);
     if is_version(qualifier) {
-        return version(scene, address, qualifier).map(Target::Version);
+        return version(scene, address, qualifier).map(|found| Target::Version(Box::new(found)));
     }
     alias(scene, address, qualifier)?.map(Target::Alias).ok_or_else(|| no_function(address))
 }
@@ -62,7 +62,7 @@ impl Target {
     /// The version that is meant in the end: an alias's first.
     pub(super) fn version(self, scene: &Scene<'_>, address: &Address) -> Result<FunctionVersion, Fault> {
         match self {
-            Target::Version(found) => Ok(found),
+            Target::Version(found) => Ok(*found),
             Target::Alias(alias) => version(scene, address, &alias.function_version),
         }
     }
@@ -89,7 +89,7 @@ impl Target {
         let scope = scene.call.region_scope();
         match self {
             Target::Version(version) => {
-                ops.put(&scope, &FunctionVersion::row_id(&address.name, &version.version), version);
+                ops.put(&scope, &FunctionVersion::row_id(&address.name, &version.version), &**version);
             }
             Target::Alias(alias) => {
                 ops.put(&scope, &Alias::row_id(&address.name, &alias.name), alias);

@@ -171,7 +171,7 @@ pub struct BlobPeer {
 
 impl BlobPeer {
     /// For `register`, under [`kind::BLOB_PUT`] and [`kind::BLOB_GET`]: one of each.
-    pub fn new(blobs: Arc<Blobs>) -> (Arc<dyn PeerHandler>, Arc<dyn PeerHandler>) {
+    pub fn handlers(blobs: Arc<Blobs>) -> (Arc<dyn PeerHandler>, Arc<dyn PeerHandler>) {
         let one = || BlobPeer { blobs: blobs.clone(), at_once: Arc::new(Semaphore::new(AT_ONCE)) };
         (Arc::new(Puts(one())), Arc::new(Gets(one())))
     }

@@ -158,7 +158,7 @@ fn pair() -> Pair {
     let folders: Vec<_> = (0..2).map(|_| tempfile::tempdir().unwrap()).collect();
     let blobs: Vec<_> = folders.iter().map(open).collect();
     for (node, blobs) in cluster.nodes.iter().zip(&blobs) {
-        let (puts, gets) = BlobPeer::new(blobs.clone());
+        let (puts, gets) = BlobPeer::handlers(blobs.clone());
         node.net.register(kind::BLOB_PUT, puts);
         node.net.register(kind::BLOB_GET, gets);
     }
