@@ -84,6 +84,8 @@ pub struct NodeConfig {
     pub backend_ca: Option<PathBuf>,
     /// Connections to one backend, at most.
     pub backend_connections: usize,
+    /// Answers that all stages with a cache keep on this node, bytes.
+    pub cache_bytes: u64,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
     /// Where one line per visit goes.
@@ -198,12 +200,12 @@ impl NodeConfig {
             aws: settings.aws,
             egress_allow: settings.egress.allow.unwrap_or_default(),
             backend_ca: settings.backends.ca,
-            backend_connections: match settings.backends.connections {
-                None => 1_024,
-                Some(connections @ 1..=65_536) => connections,
-                Some(other) => {
-                    let (name, value) = ("backends.connections", other.to_string());
-                    return Err(ConfigError::Value { name, value, rule: "1–65,536" });
+            backend_connections: backend_connections(settings.backends.connections)?,
+            cache_bytes: match settings.cache.mib.unwrap_or(256) {
+                mib @ 1..=1_048_576 => mib << 20,
+                other => {
+                    let (name, value) = ("cache.mib", other.to_string());
+                    return Err(ConfigError::Value { name, value, rule: "1 to 1048576" });
                 }
             },
             trusted_proxies: settings.trusted_proxies.unwrap_or_default(),
@@ -252,6 +254,17 @@ impl NodeConfig {
             && self.gateway_https.is_private()
             && self.admin.is_private()
             && self.peers.ip().is_loopback()
+    }
+}
+
+fn backend_connections(asked: Option<usize>) -> Result<usize, ConfigError> {
+    match asked {
+        None => Ok(1_024),
+        Some(connections @ 1..=65_536) => Ok(connections),
+        Some(other) => {
+            let (name, value) = ("backends.connections", other.to_string());
+            Err(ConfigError::Value { name, value, rule: "1–65,536" })
+        }
     }
 }
 

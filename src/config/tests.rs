@@ -37,6 +37,7 @@ fn what_makes_no_sense_is_refused_by_name() {
         ("[listen]\nadmin = '0.0.0.0:4566'", "without TLS"),
         ("[tls]\ncert = 'a.pem'", "--tls-key"),
         ("[backends]\nconnections = 0", "1–65,536"),
+        ("[cache]\nmib = 0", "1 to 1048576"),
     ] {
         let said = refused(toml, false);
         assert!(said.contains(words), "{toml}: {said}");

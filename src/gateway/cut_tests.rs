@@ -1,13 +1,14 @@
 //! Two gateways with the real cut between them: an edge in `near`, the API's region `far`, over QUIC on loopback.
 
+mod pieces;
+
 use super::{Admit, Admitting, Gateway, GatewayLimits, KeyHash, Kind, Parts, SystemClock};
 use crate::catalog::v1::{
     AccessLogSettings, ApiKey, ApiStage, GatewayResponse, Integration, IntegrationResponse, IntegrationType, Method,
-    MethodResponse, Model, RequestValidator, Resource, ResponseTransferMode, RestApi, Stage, UsagePlan,
+    MethodResponse, Model, RequestValidator, Resource, RestApi, Stage, UsagePlan,
 };
 use crate::catalog::{AccountId, ApiId, Region};
 use crate::edge::{Forwarder, Nodes, Receiver};
-use crate::function::call::{Address, Answer, Call, Calling, Invoke, Payload};
 use crate::net::http::{
     Body, ConnInfo, Egress, EgressPolicy, HttpLimits, ListenOptions, Listener, Pool, UpstreamOptions, Workers,
 };
@@ -82,35 +83,6 @@ impl crate::net::http::Serve for Backend {
         let words = format!("{path} {} {} ", header("x-custom"), header("x-forwarded-for"));
         let body = request.into_body().collect(1 << 24).await.unwrap_or_default();
         Response::new(Body::full([words.as_bytes(), &body].concat()))
-    }
-}
-
-/// A function that answers in pieces: the second one when its client has the first.
-#[derive(Default)]
-struct Piecewise;
-
-/// The client has the first piece.
-static HAS_FIRST: Notify = Notify::const_new();
-
-impl Invoke for Piecewise {
-    fn knows(&self, _: &Address) -> bool {
-        true
-    }
-
-    fn invoke(&self, call: Call) -> Calling<'_> {
-        let (send, receive) = tokio::sync::mpsc::channel(1);
-        tokio::spawn(async move {
-            let event: serde_json::Value = serde_json::from_slice(&call.payload).expect("an event");
-            let seen =
-                format!("{} {} first", event["headers"]["x-custom"], event["requestContext"]["identity"]["sourceIp"]);
-            let first = format!("{{\"statusCode\":201}}\0\0\0\0\0\0\0\0{seen}");
-            send.send(Ok(first.into())).await.expect("somebody reads");
-            HAS_FIRST.notified().await;
-            send.send(Ok(" second".into())).await.expect("somebody reads");
-        });
-        let payload = Payload::Pieces(receive);
-        let answer = Answer { status: 200, function_error: None, log_tail: None, executed_version: None, payload };
-        Box::pin(async move { Ok(answer) })
     }
 }
 
@@ -233,7 +205,7 @@ async fn node(cluster: &Cluster, index: usize, world: World) -> Node {
         access_log: None,
         logs: Some(logs.0.clone()),
         aws: crate::gateway::AwsServices::default(),
-        functions: Some(Arc::new(Piecewise::default())),
+        functions: Some(Arc::new(pieces::Piecewise)),
     });
     let workers = Workers::start("test", 1).expect("worker");
     let receiver = Receiver::new(gateway.resume_on(workers.clone()), peer.info.id, &peer.info.region);
@@ -325,47 +297,6 @@ async fn header_names_cross_the_cut_as_they_were_sent() {
     let mut said = String::new();
     tokio::time::timeout(LONG, socket.read_to_string(&mut said)).await.expect("in time").expect("text");
     assert!(said.contains("tEsT-HEADeR") && said.contains("x-low"), "{said}");
-}
-
-#[tokio::test]
-async fn a_functions_pieces_cross_the_cut_as_they_come() {
-    let two = two().await;
-    let arn = "arn:aws:lambda:far:000000000000:function:f";
-    let uri = format!("arn:aws:apigateway:far:lambda:path/2021-11-15/functions/{arn}/response-streaming-invocations");
-    let method = Method {
-        http_method: "ANY".into(),
-        authorization_type: "NONE".into(),
-        method_integration: Some(Integration {
-            kind: IntegrationType::AwsProxy,
-            uri: Some(uri),
-            http_method: Some("POST".into()),
-            response_transfer_mode: Some(ResponseTransferMode::Stream),
-            ..Integration::default()
-        }),
-        ..Method::default()
-    };
-    let world = change(&two.edge.world.load_full(), |ops| {
-        let resource = Resource { id: "r6".into(), path: "/pieces".into(), ..Resource::default() };
-        ops.put(&scope(), "r6", &resource).put(&scope(), &Method::row_id("r6", "ANY"), &method);
-    });
-    let world = deploy(&world, 2);
-    two.edge.world.store(Arc::new(world.clone()));
-    two.region.world.store(Arc::new(world));
-    let mut socket = tokio::net::TcpStream::connect(two.edge.addr).await.expect("listening");
-    let asked = "GET /prod/pieces HTTP/1.1\r\nHost: a1b2c3d4e5.execute-api.far.localhost\r\nx-custom: c\r\nConnection: close\r\n\r\n";
-    socket.write_all(asked.as_bytes()).await.expect("written");
-    let mut said = Vec::new();
-    let read = async {
-        while !String::from_utf8_lossy(&said).contains("first") {
-            assert!(socket.read_buf(&mut said).await.expect("bytes") > 0, "closed");
-        }
-        HAS_FIRST.notify_one();
-        socket.read_to_end(&mut said).await.expect("the rest");
-    };
-    tokio::time::timeout(LONG, read).await.expect("in time");
-    let said = String::from_utf8_lossy(&said);
-    assert!(said.starts_with("HTTP/1.1 201 ") && said.contains("\"c\" \"127.0.0.1\" first"), "{said}");
-    assert!(said.contains(" second"), "{said}");
 }
 
 #[tokio::test]
@@ -591,4 +522,50 @@ async fn without_a_node_in_its_regions_an_api_is_unavailable() {
     let (head, _) = ask(two.edge.addr, "/x", b"").await;
     assert!(matches!(head.status.as_u16(), 502..=504), "{}", head.status);
     assert_eq!(two.backend_addr.ip().to_string(), "127.0.0.1");
+}
+
+#[tokio::test]
+async fn the_region_serves_the_canary_that_the_edge_drew() {
+    let two = two().await;
+    let mut next = deploy(&two.edge.world.load_full(), 2);
+    let mut stage: Stage = next.get(&scope(), "prod").expect("row").expect("stage");
+    // The same deployment, so that only the lot tells them apart.
+    stage.variables = Some([("word".to_owned(), "own".to_owned())].into());
+    stage.canary_settings = Some(crate::catalog::v1::CanarySettings {
+        percent_traffic: 100.0,
+        deployment_id: "d2".into(),
+        stage_variable_overrides: Some([("word".to_owned(), "canary".to_owned())].into()),
+        ..Default::default()
+    });
+    let integration = Integration {
+        kind: IntegrationType::HttpProxy,
+        uri: Some(format!("http://{}/${{stageVariables.word}}", two.backend_addr)),
+        ..Integration::default()
+    };
+    let method = Method {
+        http_method: "ANY".into(),
+        authorization_type: "NONE".into(),
+        method_integration: Some(integration),
+        ..Method::default()
+    };
+    stage.revision = 3;
+    next = change(&next, |ops| {
+        ops.put(&scope(), "r4", &Resource { id: "r4".into(), path: "/word".into(), ..Resource::default() })
+            .put(&scope(), &Method::row_id("r4", "ANY"), &method)
+            .freeze(&scope(), "d2")
+            .put(&scope(), "prod", &stage);
+    });
+    for node in [&two.edge, &two.region] {
+        node.world.store(Arc::new(next.clone()));
+    }
+    assert!(ask(two.edge.addr, "/word", b"").await.1.starts_with("/canary "));
+    stage.canary_settings = None;
+    stage.revision = 4;
+    next = change(&next, |ops| {
+        ops.put(&scope(), "prod", &stage);
+    });
+    for node in [&two.edge, &two.region] {
+        node.world.store(Arc::new(next.clone()));
+    }
+    assert!(ask(two.edge.addr, "/word", b"").await.1.starts_with("/own "));
 }

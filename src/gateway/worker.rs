@@ -2,6 +2,7 @@
 
 use super::admit::Admit;
 use super::aws::{AwsServices, Keys as SigningKeys};
+use super::cache::Answers;
 use super::explain;
 use super::heavy::HeavyPool;
 use super::key::KeyFacts;
@@ -81,6 +82,8 @@ pub struct GatewayLimits {
     pub account_throttle: Option<Throttle>,
     /// Compiled plans kept, bytes.
     pub plan_bytes: u64,
+    /// Answers kept for stages with a cache, bytes (AWS: the size of the stage's cache cluster).
+    pub cache_bytes: u64,
     /// Proxies that are believed about their clients' addresses (`[trusted_proxies]`).
     pub trusted_proxies: Vec<IpAddr>,
     /// How long an answer that is passed on piece by piece may stand still, ms (AWS: five minutes; 30 s for edge APIs).
@@ -99,6 +102,7 @@ impl Default for GatewayLimits {
             text_only: false,
             account_throttle: None,
             plan_bytes: 256 * 1024 * 1024,
+            cache_bytes: 256 * 1024 * 1024,
             trusted_proxies: Vec::new(),
             stream_idle_ms: 300_000,
             revision_wait_ms: 250,
@@ -153,6 +157,7 @@ pub(super) struct Shared {
     pub aws: AwsServices,
     pub functions: Option<Arc<dyn Invoke>>,
     pub plans: Plans,
+    pub answers: Answers,
     pub heavy: HeavyPool,
     pub records: explain::Records,
 }
@@ -234,5 +239,10 @@ impl Random {
         out.copy_from_slice(&self.page[self.used..self.used + N]);
         self.used += N;
         out
+    }
+
+    /// From 0 on, below 1.
+    pub(super) fn fraction(&mut self) -> f64 {
+        f64::from(u32::from_le_bytes(self.bytes())) / (f64::from(u32::MAX) + 1.0)
     }
 }

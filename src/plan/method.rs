@@ -3,6 +3,7 @@
 use super::Which;
 use super::aws::{AwsPlan, RunAs, ServicePlan};
 use super::body_read::BodyReads;
+use super::cache::{self, CachePlan, Cached};
 use super::flaw::Flaw;
 use super::mapping::{Side, Source};
 use super::response::Responses;
@@ -46,6 +47,8 @@ pub struct MethodPlan {
     pub logging: Option<Logging>,
     /// The method's `operationName`.
     pub operation_name: Option<Box<str>>,
+    /// Which of its answers are kept; `None`: none.
+    pub cache: Option<CachePlan>,
     /// What stands behind it.
     pub backend: Backend,
 }
@@ -207,6 +210,8 @@ pub(super) struct Around<'a> {
     pub(super) variables: &'a BTreeMap<String, String>,
     pub(super) validators: &'a [(String, RequestValidator)],
     pub(super) models: &'a ModelShelf,
+    /// The deployment of a canary that keeps its cached answers apart; else empty.
+    pub(super) apart: &'a str,
 }
 
 pub(super) fn compile(resource: &Resource, row: &Method, around: &Around<'_>) -> Result<MethodPlan, Vec<Flaw>> {
@@ -219,6 +224,12 @@ pub(super) fn compile(resource: &Resource, row: &Method, around: &Around<'_>) ->
         }
         Some(integration) => backend(row, integration, &place, around, &mut flaws),
     };
+    let cache = row.method_integration.as_ref().and_then(|integration| {
+        let cached = Cached { api: around.which.api, stage: around.stage, apart: around.apart };
+        let method = (row.http_method.as_str(), resource.id.as_str());
+        let setting = setting(resource, row, around);
+        cache::compile(integration, method, setting, cached, around.variables, (&place, &mut flaws))
+    });
     let validation = validation::compile(row, around.validators, around.models, &place, &mut flaws);
     if !flaws.is_empty() {
         return Err(flaws);
@@ -236,6 +247,7 @@ pub(super) fn compile(resource: &Resource, row: &Method, around: &Around<'_>) ->
         throttle: throttle(resource, row, around),
         logging: logging(resource, row, around),
         operation_name: row.operation_name.as_deref().filter(|name| !name.is_empty()).map(Into::into),
+        cache,
         backend,
     })
 }
@@ -410,8 +422,8 @@ fn verb(integration: &Integration, place: &str, flaws: &mut Vec<Flaw>) -> Option
     parsed.ok()
 }
 
-/// The stage's setting for a method: its own, else `*/*`.
-fn setting<'a>(resource: &Resource, row: &Method, around: &Around<'a>) -> Option<&'a MethodSetting> {
+/// The stage's setting for a method: its own (`true`), else `*/*`.
+fn setting<'a>(resource: &Resource, row: &Method, around: &Around<'a>) -> Option<(&'a MethodSetting, bool)> {
     let settings = &around.stage.method_settings;
     let own = settings.iter().find(|(key, _)| {
         key.rsplit_once('/').is_some_and(|(path, verb)| {
@@ -419,12 +431,12 @@ fn setting<'a>(resource: &Resource, row: &Method, around: &Around<'a>) -> Option
             verb == row.http_method && path.trim_start_matches('/') == resource.path.trim_start_matches('/')
         })
     });
-    own.map(|(_, setting)| setting).or_else(|| settings.get("*/*"))
+    own.map(|(_, setting)| (setting, true)).or_else(|| settings.get("*/*").map(|setting| (setting, false)))
 }
 
 /// -1 means no limit here.
 fn throttle(resource: &Resource, row: &Method, around: &Around<'_>) -> Option<StageThrottle> {
-    let setting = setting(resource, row, around)?;
+    let (setting, _) = setting(resource, row, around)?;
     let burst = u32::try_from(setting.throttling_burst_limit).ok()?;
     let rate = setting.throttling_rate_limit;
     if rate.is_nan() || rate < 0.0 {
@@ -436,7 +448,7 @@ fn throttle(resource: &Resource, row: &Method, around: &Around<'_>) -> Option<St
 }
 
 fn logging(resource: &Resource, row: &Method, around: &Around<'_>) -> Option<Logging> {
-    let setting = setting(resource, row, around)?;
+    let (setting, _) = setting(resource, row, around)?;
     let level = setting.logging_level.as_deref().filter(|level| matches!(*level, "INFO" | "ERROR"))?;
     Some(Logging { info: level == "INFO", data: setting.data_trace_enabled })
 }

@@ -4,6 +4,8 @@ mod attacks;
 mod aws_services;
 mod aws_site;
 mod backends;
+mod cache;
+mod canary;
 mod connections;
 mod explain;
 mod gateway_responses;
