@@ -7,10 +7,12 @@
 
 mod listen;
 mod resolve;
+mod secret;
 mod settings;
 
 pub use listen::Listen;
 pub use resolve::{AccessLog, ConfigError, NodeConfig, Profile, StageLogs, TlsFiles};
+pub use secret::{CredentialSettings, Secret};
 pub use settings::{
     AwsSettings, BackendSettings, ClusterSettings, EgressSettings, ListenSettings, LogSettings, Settings,
     StageLogSettings, TlsSettings,

@@ -1,6 +1,6 @@
 //! The settings as somebody wrote them: every one may be absent, and a stronger source overrides a weaker one.
 
-use super::Listen;
+use super::{CredentialSettings, Listen};
 use serde::Deserialize;
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
@@ -96,8 +96,10 @@ pub struct TlsSettings {
 pub struct AwsSettings {
     /// Default endpoint for every service.
     pub endpoint: Option<String>,
-    /// Endpoints by service.
+    /// Endpoints by service (`lambda`), or by service and region (`lambda.eu-west-1`).
     pub endpoints: BTreeMap<String, String>,
+    /// Access keys by account, by a role's ARN, or `default`.
+    pub credentials: BTreeMap<String, CredentialSettings>,
 }
 
 /// `[egress]`.
@@ -167,6 +169,7 @@ impl Settings {
             aws: AwsSettings {
                 endpoint: stronger.aws.endpoint.or(self.aws.endpoint),
                 endpoints: self.aws.endpoints.into_iter().chain(stronger.aws.endpoints).collect(),
+                credentials: self.aws.credentials.into_iter().chain(stronger.aws.credentials).collect(),
             },
             egress: EgressSettings { allow: stronger.egress.allow.or(self.egress.allow) },
             backends: BackendSettings {

@@ -14,8 +14,6 @@ use crate::edge::wire::{
 };
 use crate::edge::{CutBody, Failed, ForwardError, Forwarded, Replay, Served};
 use crate::net::http::{Body, BodyError, ConnInfo, SentNames, TlsInfo};
-use crate::plan::Backend;
-use crate::plan::method::DEFAULT_TIMEOUT_MS;
 use futures_util::FutureExt;
 use http::{HeaderValue, Response, StatusCode, Version};
 use std::net::SocketAddr;
@@ -163,10 +161,7 @@ fn refused_there(refused: Refused, facts: &mut Facts) -> Refusal {
 
 fn head_of(worker: &Worker, matched: &Matched, quota_spent: bool, body: BodyHint, ask: &Ask) -> Head {
     let (plan, method, facts) = (&matched.stage.plan, matched.method(), &ask.facts);
-    let own = match &method.backend {
-        Backend::Http(http) => http.timeout_ms,
-        _ => DEFAULT_TIMEOUT_MS,
-    };
+    let limit_ms = u32::try_from(super::integrate::limit(worker, matched).as_millis()).unwrap_or(u32::MAX);
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let tls = ask.client.tls.as_ref().map(|tls| TlsFacts {
         version: tls.version.into(),
@@ -213,7 +208,7 @@ fn head_of(worker: &Worker, matched: &Matched, quota_spent: bool, body: BodyHint
         client: SocketAddr::new(ask.client.ip, ask.conn.peer.port()),
         local: ask.conn.local,
         tls,
-        time_left_ms: own.min(worker.shared.limits.integration_ms).saturating_add(SLACK_MS),
+        time_left_ms: limit_ms.saturating_add(SLACK_MS),
         hops: ask.client.hops + 1,
         trace: facts.trace.clone(),
         body,

@@ -12,6 +12,7 @@ mod admit;
 mod answer;
 mod ask;
 mod authorize;
+mod aws;
 mod cache;
 mod cut;
 #[cfg(test)]
@@ -42,6 +43,7 @@ mod validate;
 mod worker;
 
 pub use admit::{Admit, Admitting};
+pub use aws::{AwsServices, EndpointError};
 pub use refusal::{Kind, Refusal};
 pub use stage::REGIONS_TAG;
 pub use step::Step;
@@ -139,8 +141,8 @@ impl Gateway {
     /// Builds it; nothing runs until a listener serves it.
     pub fn new(parts: Parts) -> Gateway {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let Parts { world, region, pool, admission, forwarder, key_hash, clock, limits, metrics, access_log, logs } =
-            parts;
+        let Parts { world, region, pool, admission, forwarder, key_hash, clock, limits, metrics, .. } = parts;
+        let Parts { access_log, logs, aws, functions, .. } = parts;
         let plans = stage::plans(limits.plan_bytes);
         let answers = cache::Answers::new(limits.cache_bytes);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -157,6 +159,8 @@ impl Gateway {
             metrics,
             access_log,
             logs,
+            aws,
+            functions,
             plans,
             answers,
             heavy: heavy::HeavyPool::new(),

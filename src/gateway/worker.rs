@@ -1,6 +1,7 @@
 //! What a gateway shares, and what each of its workers keeps for itself so that no request takes a lock.
 
 use super::admit::Admit;
+use super::aws::{AwsServices, Keys as SigningKeys};
 use super::cache::Answers;
 use super::explain;
 use super::heavy::HeavyPool;
@@ -8,6 +9,7 @@ use super::key::KeyFacts;
 use super::log::LineBuffer;
 use super::stage::{Current, Fresh, Plans, StagePlan};
 use crate::edge::Forwarder;
+use crate::function::call::Invoke;
 use crate::net::http::Pool;
 use crate::observe::access::AccessLog;
 use crate::observe::gateway::{GatewayMetrics, Shard};
@@ -84,6 +86,8 @@ pub struct GatewayLimits {
     pub cache_bytes: u64,
     /// Proxies that are believed about their clients' addresses (`[trusted_proxies]`).
     pub trusted_proxies: Vec<IpAddr>,
+    /// How long an answer that is passed on piece by piece may stand still, ms (AWS: five minutes; 30 s for edge APIs).
+    pub stream_idle_ms: u64,
     /// How long a region waits for a stage revision that the edge has already, ms.
     pub revision_wait_ms: u64,
 }
@@ -100,6 +104,7 @@ impl Default for GatewayLimits {
             plan_bytes: 256 * 1024 * 1024,
             cache_bytes: 256 * 1024 * 1024,
             trusted_proxies: Vec::new(),
+            stream_idle_ms: 300_000,
             revision_wait_ms: 250,
         }
     }
@@ -129,6 +134,10 @@ pub struct Parts {
     pub access_log: Option<AccessLog>,
     /// Where the stages' own logs go; `None`: nowhere.
     pub logs: Option<LogRoom>,
+    /// Where AWS services are, and the keys that they are called with.
+    pub aws: AwsServices,
+    /// The cluster's own functions, where it runs any.
+    pub functions: Option<Arc<dyn Invoke>>,
 }
 
 /// What all workers share.
@@ -145,6 +154,8 @@ pub(super) struct Shared {
     pub metrics: GatewayMetrics,
     pub access_log: Option<AccessLog>,
     pub logs: Option<LogRoom>,
+    pub aws: AwsServices,
+    pub functions: Option<Arc<dyn Invoke>>,
     pub plans: Plans,
     pub answers: Answers,
     pub heavy: HeavyPool,
@@ -161,6 +172,7 @@ pub(super) struct Worker {
     pub stages: RefCell<Stages>,
     pub keys: RefCell<Keys>,
     pub random: RefCell<Random>,
+    pub signing: RefCell<SigningKeys>,
     pub shard: Arc<Shard>,
     pub lines: Option<LineBuffer>,
     pub shelf: Option<LogShelf>,
@@ -184,6 +196,7 @@ impl Worker {
                 stages: RefCell::default(),
                 keys: RefCell::default(),
                 random: RefCell::default(),
+                signing: RefCell::default(),
                 shard: shared.metrics.shard(),
                 lines: shared.access_log.clone().map(LineBuffer::new),
                 shelf: shared.logs.as_ref().map(LogRoom::shelf),

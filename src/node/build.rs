@@ -71,6 +71,8 @@ pub(super) fn build(ground: &Ground, config: &NodeConfig, group: &ConfigGroup) -
         metrics: gateway_metrics,
         access_log: access_log(config)?,
         logs: Some(logs.clone()),
+        aws: super::services::services(config)?,
+        functions: None,
     });
     super::metrics::register_gateway(&mut registry, &gateway);
     let system = |cause| NodeError::System { what: "the system gives no threads", cause };

@@ -28,6 +28,7 @@ mod roster;
 mod round_trips;
 mod run;
 mod seal;
+mod services;
 mod tls;
 mod token;
 mod trial;

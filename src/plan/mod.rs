@@ -4,16 +4,19 @@
 //! same rows make the same plan on every node, and a plan never changes, so a visit that pinned one is served by one
 //! set of rules.
 
+pub mod aws;
 pub mod binary;
 pub mod body_read;
 pub mod cache;
 pub mod context;
+pub mod event;
 pub mod flaw;
 pub mod gateway_response;
 pub mod hosts;
 pub mod mapping;
 pub mod media;
 pub mod method;
+pub mod proxy_result;
 pub mod response;
 pub mod route;
 pub mod substitute;
@@ -135,8 +138,7 @@ impl ServingPlan {
         let models = validation::ModelShelf::of(models);
         let variables = stage.variables.as_ref().unwrap_or(&no_variables);
         let refusals = read(tree.list::<GatewayResponse>(""), "gateway responses", &mut flaws).unwrap_or_default();
-        let context =
-            method::Around { api: which.api, stage, variables, validators: &validators, models: &models, apart };
+        let context = method::Around { which, stage, variables, validators: &validators, models: &models, apart };
         let mut methods = Vec::with_capacity(rows.len());
         let mut routes = Routes::default();
         for (_, resource) in &resources {

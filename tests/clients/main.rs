@@ -7,6 +7,7 @@
 
 #[path = "../nodes/mod.rs"]
 mod nodes;
+mod services;
 mod visitors;
 
 use nodes::{Cluster, skip};
@@ -58,9 +59,14 @@ fn missing(script: &str, what: &str) {
 /// Runs a client's script against a cluster of `regions`, which it finds described in the file of its last argument.
 fn run(script: &str, command: &mut Command, regions: &[&str]) {
     let cluster = Cluster::start(regions);
+    run_on(script, command, &cluster, &described(&cluster));
+}
+
+/// The same against a cluster that runs already; `told` is what the script finds.
+fn run_on(script: &str, command: &mut Command, cluster: &Cluster, told: &Value) {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let file = folder.path().join("cluster.json");
-    fs::write(&file, described(&cluster).to_string()).expect("cluster.json");
+    fs::write(&file, told.to_string()).expect("cluster.json");
     let log = folder.path().join("output.txt");
     let output = fs::File::create(&log).expect("output.txt");
     let mut child = command
