@@ -1,6 +1,6 @@
 //! Settings checked and completed: what the node is built from.
 
-use super::{AwsSettings, Listen, Settings, StageLogSettings};
+use super::{AwsSettings, Functions, Listen, Settings, StageLogSettings};
 use crate::catalog::{AccountId, Region};
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -92,6 +92,8 @@ pub struct NodeConfig {
     pub access_log: AccessLog,
     /// Where the stages' logs go.
     pub stage_logs: StageLogs,
+    /// Lambda functions that the node runs itself.
+    pub functions: Functions,
     /// The cluster that this node must belong to, if the operator names one.
     pub cluster_id: Option<String>,
     /// The longest round trip between voters to reckon with until it is measured, milliseconds.
@@ -215,6 +217,7 @@ impl NodeConfig {
                 Some(file) => AccessLog::File(PathBuf::from(file)),
             },
             stage_logs: stage_logs(&settings.logs)?,
+            functions: settings.functions.resolve(dev)?,
             cluster_id: settings.cluster.id,
             round_trip_ms: settings.cluster.round_trip_ms.unwrap_or(100).min(2_000),
             dev,

@@ -1,6 +1,6 @@
 //! The settings as somebody wrote them: every one may be absent, and a stronger source overrides a weaker one.
 
-use super::{CredentialSettings, Listen};
+use super::{CredentialSettings, FunctionSettings, Listen};
 use serde::Deserialize;
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
@@ -40,6 +40,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// Where the stages' logs go.
     pub logs: StageLogSettings,
+    /// Lambda functions that the node runs itself.
+    pub functions: FunctionSettings,
 }
 
 /// `[logs]`.
@@ -184,6 +186,7 @@ impl Settings {
                 file_mib: stronger.logs.file_mib.or(self.logs.file_mib),
                 keep: stronger.logs.keep.or(self.logs.keep),
             },
+            functions: self.functions.overridden_by(stronger.functions),
             cluster: ClusterSettings {
                 id: stronger.cluster.id.or(self.cluster.id),
                 round_trip_ms: stronger.cluster.round_trip_ms.or(self.cluster.round_trip_ms),

@@ -134,3 +134,15 @@ fn every_operation_takes_and_refuses_what_its_model_says() {
 fn the_sdk_for_javascript_tells_pages_errors_and_files_as_from_aws() {
     node("with_js_sdk.cjs", &REGIONS);
 }
+
+#[test]
+fn boto3_and_the_aws_cli_keep_and_call_functions_on_three_nodes() {
+    let script = "with_lambda.py";
+    let Some(python) = program("MERIDIAN_TEST_PYTHON", "venv/bin/python") else {
+        return missing(script, "target/venv with the pinned AWS clients");
+    };
+    let cluster = Cluster::start_with(&REGIONS, &["--functions", "on"]);
+    let mut command = Command::new(python);
+    command.arg("-B").arg(root().join("tests/clients").join(script));
+    run_on(script, &mut command, &cluster, &described(&cluster));
+}
