@@ -202,14 +202,7 @@ impl NodeConfig {
             aws: settings.aws,
             egress_allow: settings.egress.allow.unwrap_or_default(),
             backend_ca: settings.backends.ca,
-            backend_connections: match settings.backends.connections {
-                None => 1_024,
-                Some(connections @ 1..=65_536) => connections,
-                Some(other) => {
-                    let (name, value) = ("backends.connections", other.to_string());
-                    return Err(ConfigError::Value { name, value, rule: "1–65,536" });
-                }
-            },
+            backend_connections: backend_connections(settings.backends.connections)?,
             cache_bytes: match settings.cache.mib.unwrap_or(256) {
                 mib @ 1..=1_048_576 => mib << 20,
                 other => {
@@ -264,6 +257,17 @@ impl NodeConfig {
             && self.gateway_https.is_private()
             && self.admin.is_private()
             && self.peers.ip().is_loopback()
+    }
+}
+
+fn backend_connections(asked: Option<usize>) -> Result<usize, ConfigError> {
+    match asked {
+        None => Ok(1_024),
+        Some(connections @ 1..=65_536) => Ok(connections),
+        Some(other) => {
+            let (name, value) = ("backends.connections", other.to_string());
+            Err(ConfigError::Value { name, value, rule: "1–65,536" })
+        }
     }
 }
 

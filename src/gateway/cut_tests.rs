@@ -1,5 +1,7 @@
 //! Two gateways with the real cut between them: an edge in `near`, the API's region `far`, over QUIC on loopback.
 
+mod pieces;
+
 use super::{Admit, Admitting, Gateway, GatewayLimits, KeyHash, Kind, Parts, SystemClock};
 use crate::catalog::v1::{
     AccessLogSettings, ApiKey, ApiStage, GatewayResponse, Integration, IntegrationResponse, IntegrationType, Method,
@@ -203,7 +205,7 @@ async fn node(cluster: &Cluster, index: usize, world: World) -> Node {
         access_log: None,
         logs: Some(logs.0.clone()),
         aws: crate::gateway::AwsServices::default(),
-        functions: None,
+        functions: Some(Arc::new(pieces::Piecewise)),
     });
     let workers = Workers::start("test", 1).expect("worker");
     let receiver = Receiver::new(gateway.resume_on(workers.clone()), peer.info.id, &peer.info.region);

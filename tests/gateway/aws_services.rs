@@ -33,6 +33,11 @@ async fn json_services_get_a_target_and_query_services_an_action() {
         )
         .method("/sns", "POST", mapped(aws("sns:action/Publish"), &[("querystring.Message", "method.request.body.m")]))
         .method(
+            "/got",
+            "POST",
+            Integration { http_method: Some("GET".into()), ..aws("sns:action/ListTopics&NextToken=x") },
+        )
+        .method(
             "/sqs",
             "POST",
             templated(
@@ -63,7 +68,15 @@ async fn json_services_get_a_target_and_query_services_an_action() {
         assert_eq!(sent.body, body, "{path}");
     }
     assert_eq!(site.ask("POST", "/sns", "", r#"{"m": "a b&c"}"#).await.status, 200);
-    assert_eq!(got(&backend).target, "/?Action=Publish&Version=2010-03-31&Message=a%20b%26c");
+    let sent = got(&backend);
+    assert_eq!((sent.target.as_str(), sent.header("content-type")), ("/", "application/x-www-form-urlencoded"));
+    assert_eq!(sent.body, "Action=Publish&Version=2010-03-31&Message=a%20b%26c", "it takes the body's place");
+    assert_eq!(site.ask("POST", "/got", "", "").await.status, 200);
+    let sent = got(&backend);
+    assert_eq!(
+        (sent.method.as_str(), sent.target.as_str()),
+        ("GET", "/?Action=ListTopics&Version=2010-03-31&NextToken=x")
+    );
     assert_eq!(site.ask("POST", "/sqs", "", r#"{"m": 1}"#).await.status, 200);
     let sent = got(&backend);
     assert_eq!((sent.target.as_str(), sent.scope.as_str()), ("/000000000000/pets", "sqs/eu-west-1"));

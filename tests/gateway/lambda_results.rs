@@ -5,6 +5,7 @@ use super::backends::{Act, Backend, plain};
 use super::site::{API, Rows, Site, api_scope};
 use meridian::catalog::v1::{Integration, RestApi};
 use meridian::gateway::AwsServices;
+use meridian::gateway::explain::{RecordId, hint};
 use std::collections::BTreeMap;
 
 const FAILED: &str = r#"{"message": "Internal server error"}"#;
@@ -210,4 +211,29 @@ async fn a_mapped_function_gets_the_body_alone_and_its_errors_choose_the_respons
     assert_eq!((taken.status, taken.text().as_str()), (200, ""));
     assert_eq!(got(&backend).header("x-amz-invocation-type"), "Event");
     assert_eq!(site.ask("POST", "/m", "", "{}").await.status, 500);
+}
+
+#[tokio::test]
+async fn what_was_wrong_is_remembered_with_its_key_or_its_setting() {
+    let backend = function(r#"{"statusCode":200,"headers":{"a":{}}}"#).await;
+    let rows = Rows::new()
+        .method("/f", "GET", lambda_proxy())
+        .method("/get", "GET", Integration { http_method: Some("GET".into()), ..lambda_proxy() })
+        .method("/mine", "GET", Integration { credentials: Some("arn:aws:iam::*:user/*".into()), ..lambda_proxy() })
+        .deploy();
+    let (good, bare) = (site(&rows, &backend).await, Site::new(&rows).await);
+    for (site, path, step, cause, place, detail) in [
+        (&good, "/f", "answer", "malformed_proxy_response", "headers.a", "`headers.a` must be a string"),
+        (&good, "/get", "map", "function_verb", "", "its httpMethod is GET"),
+        (&good, "/mine", "map", "caller_credentials", "", "its caller's own"),
+        (&bare, "/f", "map", "no_credentials", "", "the node file has no [aws.credentials.\"000000000000\"]"),
+    ] {
+        let answer = site.get(path).await;
+        let id = answer.header("x-amzn-requestid").and_then(RecordId::parse).expect("an id");
+        let found = site.gateway.explain(id);
+        let [record] = &found[..] else { panic!("one record of {path}: {found:?}") };
+        assert_eq!((&*record.step, &*record.cause, &*record.place), (step, cause, place), "{path}");
+        assert!(record.detail.contains(detail), "{detail} in {}", record.detail);
+        assert!(!hint(cause).starts_with("Look at the detail here"), "{cause}");
+    }
 }

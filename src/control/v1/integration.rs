@@ -225,12 +225,6 @@ pub(super) fn check(integration: &Integration, method: &Method) -> Result<(), Fa
         return Err(Fault::bad_request("Enumeration value for HttpMethod must be non-empty"));
     }
     check_uri(&i.kind, i.uri.as_deref().unwrap_or_default())?;
-    let passes = matches!(i.kind, IntegrationType::HttpProxy | IntegrationType::AwsProxy);
-    if i.response_transfer_mode == Some(ResponseTransferMode::Stream) && !passes {
-        return Err(Fault::bad_request(
-            "ResponseTransferMode STREAM is only supported for HTTP_PROXY and AWS_PROXY integrations",
-        ));
-    }
     let declared = method.request_parameters.as_ref();
     for (target, source) in &i.request_parameters {
         mapping::check_target(target, "integration.request", &["path", "querystring", "header"])?;

@@ -27,6 +27,7 @@ const LOG_TYPE: HeaderName = HeaderName::from_static("x-amz-log-type");
 const SOURCE_ARN: HeaderName = HeaderName::from_static("x-amz-source-arn");
 const AMZ_TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 /// Who calls functions for methods.
 const PRINCIPAL: &str = "apigateway.amazonaws.com";
 /// Lambda's limit of a synchronous event, bytes; an asynchronous one has less.
@@ -136,9 +137,14 @@ pub(in crate::gateway) async fn service(
     let handled = binary::request(plan.content_handling.as_ref(), is_binary);
     let read = map::read_body(worker, &plan.reads, ask).await?;
     map::make_body(worker, &plan.body, handled, ask).await?;
-    let body = payload::whole(worker, ask).await?;
-    let Asked { target, headers } = asked(plan, service, &read, ask)?;
+    let mut body = payload::whole(worker, ask).await?;
+    let Asked { mut target, mut headers } = asked(plan, service, &read, ask)?;
     map::keep_trace(worker, ask)?;
+    if service.call == ServiceCall::Query && plan.verb.as_ref().unwrap_or(&ask.method) == Method::POST {
+        body = form(&target, body, &headers);
+        target = PathAndQuery::from_static("/");
+        headers.insert(header::CONTENT_TYPE, FORM);
+    }
     let media = match &service.call {
         ServiceCall::Json { content_type, .. } => Some(HeaderValue::from_static(content_type)),
         ServiceCall::Function(_) | ServiceCall::FunctionOfPath => Some(JSON),
@@ -147,6 +153,19 @@ pub(in crate::gateway) async fn service(
         }
     };
     call(worker, matched, plan, service, Ready { target, headers, body, media }, ask).await
+}
+
+/// The form of a posted action: it takes the place of a body that is none itself.
+fn form(target: &PathAndQuery, body: Bytes, headers: &HeaderMap) -> Bytes {
+    let action = target.query().unwrap_or_default();
+    let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let is_form = media.is_some_and(|media| {
+        crate::plan::media::content_type(Some(media)).eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    });
+    if !is_form || body.is_empty() {
+        return Bytes::copy_from_slice(action.as_bytes());
+    }
+    [action.as_bytes(), &body].join(&b'&').into()
 }
 
 /// What mappings ask of a service.

@@ -319,6 +319,21 @@ mod tests {
     }
 
     #[test]
+    fn a_head_that_began_behind_another_is_looked_over_whole_though_a_visit_ended_meanwhile() {
+        let mut scan = HeadScan::default();
+        assert_eq!(scan.scan(b"GET / HTTP/1.1\r\n\r\nPOST / HTTP/1.1\r\nContent-Length: 3\r\nTransf"), None);
+        scan.names.begin();
+        scan.answered(false);
+        assert!(scan.scan(b"er-Encoding: chunked\r\n\r\n").is_some());
+        // Behind a body whatever was seen of it is forgotten.
+        let mut scan = HeadScan::default();
+        assert_eq!(scan.scan(b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\na\nb"), None);
+        scan.names.begin();
+        scan.answered(true);
+        assert_eq!(scan.scan(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"), None);
+    }
+
+    #[test]
     fn what_follows_the_head_is_not_looked_at() {
         assert_eq!(
             flaw(&["POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n", "Content-Length: 1\nTransfer-Encoding: x\n"]),
