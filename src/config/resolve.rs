@@ -209,11 +209,7 @@ impl NodeConfig {
                 }
             },
             trusted_proxies: settings.trusted_proxies.unwrap_or_default(),
-            access_log: match settings.log.access.as_deref() {
-                None | Some("stdout") => AccessLog::Stdout,
-                Some("off") => AccessLog::Off,
-                Some(file) => AccessLog::File(PathBuf::from(file)),
-            },
+            access_log: access_log(settings.log.access.as_deref()),
             stage_logs: stage_logs(&settings.logs)?,
             functions: settings.functions.resolve(dev)?,
             cluster_id: settings.cluster.id,
@@ -255,6 +251,14 @@ impl NodeConfig {
             && self.gateway_https.is_private()
             && self.admin.is_private()
             && self.peers.ip().is_loopback()
+    }
+}
+
+fn access_log(to: Option<&str>) -> AccessLog {
+    match to {
+        None | Some("stdout") => AccessLog::Stdout,
+        Some("off") => AccessLog::Off,
+        Some(file) => AccessLog::File(PathBuf::from(file)),
     }
 }
 
