@@ -52,8 +52,8 @@ impl Diff {
         let path = format!("/cluster/v1/apis/{}/diff?stage={}", encoded(&self.api_id), encoded(&self.stage));
         let found = self.ask.send("GET", &path, &Value::Null)?;
         match self.ask.output {
-            Output::Json => println!("{found}"),
-            Output::Table => self.print(&found),
+            Output::Json => say!("{found}")?,
+            Output::Table => self.print(&found)?,
         }
         let refused = !list(&found, "refusals").is_empty();
         let fails = match self.fail_on {
@@ -64,33 +64,34 @@ impl Diff {
         Ok(if fails { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 
-    fn print(&self, found: &Value) {
+    fn print(&self, found: &Value) -> Result<(), CliError> {
         let (changes, warnings, refusals) = (list(found, "changes"), list(found, "warnings"), list(found, "refusals"));
         let rows: Vec<Value> = changes.iter().map(row).collect();
         if !rows.is_empty() {
-            table::print(&rows, &["change", "what", "before", "after", "breaks_clients"]);
-            println!();
+            table::print(&rows, &["change", "what", "before", "after", "breaks_clients"])?;
+            say!("")?;
         }
         for refusal in refusals {
-            println!("cannot be deployed: {}", refusal.as_str().unwrap_or_default());
+            say!("cannot be deployed: {}", refusal.as_str().unwrap_or_default())?;
         }
         for warning in warnings {
             let text = |member: &str| warning[member].as_str().unwrap_or_default();
-            println!("warning: {}: {}", text("place"), text("text"));
+            say!("warning: {}: {}", text("place"), text("text"))?;
         }
         let (api, stage) = (&self.api_id, &self.stage);
         if changes.is_empty() {
-            println!("Stage {stage} serves what the draft of API {api} says");
+            say!("Stage {stage} serves what the draft of API {api} says")?;
         } else {
             let count = changes.len();
             let breaking = &found["breaking"];
-            println!(
+            say!(
                 "{count} undeployed changes between the draft of API {api} and stage {stage}; {breaking} break clients"
-            );
+            )?;
         }
         if let Some(canary) = found["canary"].as_str() {
-            println!("Stage {stage} has a canary with deployment {canary}, which was not compared");
+            say!("Stage {stage} has a canary with deployment {canary}, which was not compared")?;
         }
+        Ok(())
     }
 }
 

@@ -70,6 +70,9 @@ pub enum CliError {
     /// The node failed.
     #[error(transparent)]
     Node(#[from] crate::node::NodeError),
+    /// Standard output is full or closed.
+    #[error("standard output cannot be written")]
+    Output(#[source] std::io::Error),
     /// The demo failed.
     #[error("the demo stopped: {0}")]
     Demo(String),

@@ -1,6 +1,6 @@
 //! `meridian explain REQUEST_ID`: why a request was refused: cause, consequence, next step, and where its walk stopped.
 
-use super::{Ask, CliError, Output};
+use super::{Ask, CliError, Output, say};
 use clap::Args;
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -20,8 +20,8 @@ impl Explain {
         let id = percent_encoding::utf8_percent_encode(self.request_id.trim(), percent_encoding::NON_ALPHANUMERIC);
         let answer = self.ask.send("GET", &format!("/cluster/v1/explain/{id}"), &Value::Null)?;
         match self.ask.output {
-            Output::Json => println!("{answer}"),
-            Output::Table => print!("{}", page(&answer)),
+            Output::Json => say!("{answer}")?,
+            Output::Table => say::text(page(&answer))?,
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -50,14 +50,14 @@ impl Import {
         let importable = errors == 0 && (warnings == 0 || !self.fail_on_warnings);
         match self.output {
             Output::Json => {
-                println!("{}", json!({"importable": importable, "findings": rows}));
+                say!("{}", json!({"importable": importable, "findings": rows}))?;
             }
             Output::Table => {
                 if !rows.is_empty() {
-                    table::print(&rows, &["severity", "pointer", "text"]);
+                    table::print(&rows, &["severity", "pointer", "text"])?;
                 }
                 let verdict = if importable { "The file can be imported" } else { "The file cannot be imported" };
-                println!("{verdict}: {errors} errors, {warnings} warnings, {ignored} without effect");
+                say!("{verdict}: {errors} errors, {warnings} warnings, {ignored} without effect")?;
             }
         }
         Ok(if importable { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -39,7 +39,7 @@ impl Look {
     fn get(&self, what: &str) -> Result<Value, CliError> {
         let answer = self.ask.send("GET", &format!("/cluster/v1/{what}"), &Value::Null)?;
         if self.ask.output == Output::Json {
-            println!("{answer}");
+            say!("{answer}")?;
         }
         Ok(answer)
     }
@@ -47,7 +47,7 @@ impl Look {
     fn list(&self, what: &str, member: &str, columns: &[&str]) -> Result<Value, CliError> {
         let answer = self.get(what)?;
         if self.ask.output == Output::Table {
-            table::print(answer[member].as_array().map_or(&[], Vec::as_slice), columns);
+            table::print(answer[member].as_array().map_or(&[], Vec::as_slice), columns)?;
         }
         Ok(answer)
     }
@@ -67,12 +67,12 @@ impl Look {
         if self.ask.output == Output::Table {
             for (name, value) in answer.as_object().into_iter().flatten() {
                 match value {
-                    Value::String(text) => println!("{:<16}{text}", name.replace('_', " ")),
+                    Value::String(text) => say!("{:<16}{text}", name.replace('_', " "))?,
                     Value::Object(inner) => {
                         let parts: Vec<String> = inner.iter().map(|(name, value)| format!("{name} {value}")).collect();
-                        println!("{:<16}{}", name.replace('_', " "), parts.join(", ").replace('"', ""));
+                        say!("{:<16}{}", name.replace('_', " "), parts.join(", ").replace('"', ""))?;
                     }
-                    other => println!("{:<16}{other}", name.replace('_', " ")),
+                    other => say!("{:<16}{other}", name.replace('_', " "))?,
                 }
             }
         }
@@ -85,12 +85,12 @@ impl Look {
         if self.ask.output == Output::Table {
             for finding in &findings {
                 let text = |member: &str| finding[member].as_str().unwrap_or("-").to_owned();
-                println!("{}: {}", text("severity"), text("cause"));
-                println!("  consequence: {}", text("consequence"));
-                println!("  do:          {}", text("next"));
+                say!("{}: {}", text("severity"), text("cause"))?;
+                say!("  consequence: {}", text("consequence"))?;
+                say!("  do:          {}", text("next"))?;
             }
             if findings.is_empty() {
-                println!("ok: nothing is wrong");
+                say!("ok: nothing is wrong")?;
             }
         }
         Ok(if answer["ok"] == Value::Bool(true) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -98,21 +98,21 @@ impl Look {
 }
 
 impl Change {
-    fn done(&self, answer: &Value, what: &str) -> ExitCode {
+    fn done(&self, answer: &Value, what: &str) -> Result<ExitCode, CliError> {
         match self.ask.output {
-            Output::Json => println!("{answer}"),
-            Output::Table => println!("{}: {what}", self.node),
+            Output::Json => say!("{answer}")?,
+            Output::Table => say!("{}: {what}", self.node)?,
         }
-        ExitCode::SUCCESS
+        Ok(ExitCode::SUCCESS)
     }
 
     pub(super) fn run(&self, verb: &str) -> Result<ExitCode, CliError> {
         let answer = self.ask.send("POST", &format!("/cluster/v1/members/{}/{verb}", self.node), &Value::Null)?;
-        Ok(self.done(&answer, verb))
+        self.done(&answer, verb)
     }
 
     pub(super) fn remove(&self) -> Result<ExitCode, CliError> {
         let answer = self.ask.send("DELETE", &format!("/cluster/v1/members/{}", self.node), &Value::Null)?;
-        Ok(self.done(&answer, "removed"))
+        self.done(&answer, "removed")
     }
 }

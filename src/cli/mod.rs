@@ -2,6 +2,9 @@
 //!
 //! Every command that fails says cause, consequence and what to do next; `--output json` prints the node's answer as it is.
 
+#[macro_use]
+mod say;
+
 mod api;
 mod arguments;
 mod ask;
@@ -16,6 +19,7 @@ mod template;
 mod token;
 
 use clap::{Parser, Subcommand};
+use std::io::Write as _;
 use std::process::ExitCode;
 
 pub use arguments::NodeArguments;
@@ -120,14 +124,22 @@ pub fn run() -> ExitCode {
     };
     match done {
         Ok(code) => code,
+        // Nobody reads any more; as if SIGPIPE had ended us.
+        Err(CliError::Output(cause)) if cause.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::from(141),
         Err(error) => {
-            eprintln!("error: {error}");
-            let mut cause = std::error::Error::source(&error);
-            while let Some(inner) = cause {
-                eprintln!("  because: {inner}");
-                cause = inner.source();
-            }
+            complain(&error);
             ExitCode::FAILURE
         }
+    }
+}
+
+/// An error with its causes, for people; whether they read it or not.
+fn complain(error: &CliError) {
+    let mut out = std::io::stderr().lock();
+    let _ = writeln!(out, "error: {error}");
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        let _ = writeln!(out, "  because: {inner}");
+        cause = inner.source();
     }
 }

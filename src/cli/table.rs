@@ -1,10 +1,11 @@
 //! Tables that people read: columns as wide as their widest cell.
 
+use super::{CliError, say};
 use serde_json::Value;
 
 /// Prints rows of objects under these members; a missing member is `-`.
-pub(super) fn print(rows: &[Value], columns: &[&str]) {
-    print!("{}", render(rows, columns));
+pub(super) fn print(rows: &[Value], columns: &[&str]) -> Result<(), CliError> {
+    say::text(render(rows, columns))
 }
 
 fn cell(row: &Value, column: &str) -> String {

@@ -3,6 +3,7 @@
 use super::{Ask, CliError, Output};
 use clap::{Args, Subcommand};
 use serde_json::json;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 #[derive(Debug, Subcommand)]
@@ -29,10 +30,13 @@ impl Token {
         let body = json!({ "ttl_ms": create.ttl, "region": create.region });
         let answer = create.ask.send("POST", "/cluster/v1/tokens", &body)?;
         match create.ask.output {
-            Output::Json => println!("{answer}"),
+            Output::Json => say!("{answer}")?,
             Output::Table => {
-                println!("{}", answer["token"].as_str().unwrap_or_default());
-                eprintln!("good for one node; on its machine: meridian join TOKEN --region REGION");
+                say!("{}", answer["token"].as_str().unwrap_or_default())?;
+                let _ = writeln!(
+                    std::io::stderr(),
+                    "good for one node; on its machine: meridian join TOKEN --region REGION"
+                );
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -84,6 +84,8 @@ pub struct NodeConfig {
     pub backend_ca: Option<PathBuf>,
     /// Connections to one backend, at most.
     pub backend_connections: usize,
+    /// Answers that all stages with a cache keep on this node, bytes.
+    pub cache_bytes: u64,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
     /// Where one line per visit goes.
@@ -208,6 +210,7 @@ impl NodeConfig {
                     return Err(ConfigError::Value { name, value, rule: "1–65,536" });
                 }
             },
+            cache_bytes: cache_bytes(settings.cache.mib)?,
             trusted_proxies: settings.trusted_proxies.unwrap_or_default(),
             access_log: access_log(settings.log.access.as_deref()),
             stage_logs: stage_logs(&settings.logs)?,
@@ -251,6 +254,13 @@ impl NodeConfig {
             && self.gateway_https.is_private()
             && self.admin.is_private()
             && self.peers.ip().is_loopback()
+    }
+}
+
+fn cache_bytes(mib: Option<u64>) -> Result<u64, ConfigError> {
+    match mib.unwrap_or(256) {
+        mib @ 1..=1_048_576 => Ok(mib << 20),
+        other => Err(ConfigError::Value { name: "cache.mib", value: other.to_string(), rule: "1 to 1048576" }),
     }
 }
 

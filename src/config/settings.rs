@@ -30,6 +30,8 @@ pub struct Settings {
     pub egress: EgressSettings,
     /// How backends are called.
     pub backends: BackendSettings,
+    /// The stages' caches.
+    pub cache: CacheSettings,
     /// Proxies whose `X-Forwarded-For` is believed, as addresses.
     pub trusted_proxies: Option<Vec<std::net::IpAddr>>,
     /// The cluster that this node belongs to.
@@ -118,6 +120,14 @@ pub struct BackendSettings {
     pub connections: Option<usize>,
 }
 
+/// `[cache]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CacheSettings {
+    /// Answers that all stages with a cache keep on this node, MiB.
+    pub mib: Option<u64>,
+}
+
 /// `[cluster]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -165,6 +175,7 @@ impl Settings {
                 ca: stronger.backends.ca.or(self.backends.ca),
                 connections: stronger.backends.connections.or(self.backends.connections),
             },
+            cache: CacheSettings { mib: stronger.cache.mib.or(self.cache.mib) },
             trusted_proxies: stronger.trusted_proxies.or(self.trusted_proxies),
             log: LogSettings { access: stronger.log.access.or(self.log.access) },
             logs: StageLogSettings {

@@ -59,6 +59,7 @@ fn what_makes_no_sense_is_refused_by_name() {
         ("[functions]\nidle_s = 0", "functions.idle_s"),
         ("[functions]\nconcurrency = 1000000", "functions.concurrency"),
         ("[functions]\nnode_ric = 'here'", "absolute"),
+        ("[cache]\nmib = 0", "1 to 1048576"),
     ] {
         let said = refused(toml, false);
         assert!(said.contains(words), "{toml}: {said}");

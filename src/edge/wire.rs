@@ -12,6 +12,7 @@
 
 use std::net::SocketAddr;
 
+use crate::net::http::SentNames;
 use bincode::Options;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -190,10 +191,16 @@ pub struct TlsFacts {
     pub client_cert: Option<serde_bytes::ByteBuf>,
 }
 
+/// Ids of [`More`].
+pub mod more {
+    /// In a [`super::Head`], without bytes: the stage's canary serves the visit.
+    pub const CANARY: u16 = 2;
+}
+
 /// A member that a newer peer adds; ids that are not known are skipped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct More {
-    /// What it is. None is given out yet.
+    /// What it is: one of [`more`].
     pub id: u16,
     /// Its bytes.
     #[serde(with = "serde_bytes")]
@@ -435,7 +442,16 @@ pub fn take_header(buf: &mut BytesMut) -> Result<Option<(u8, usize)>, WireError>
 
 /// The header list of an `http` map: names in lower case, in the map's order.
 pub fn from_map(map: &http::HeaderMap) -> Vec<Header> {
-    map.iter().map(|(n, v)| Header { name: n.as_str().as_bytes().to_vec(), value: v.as_bytes().to_vec() }).collect()
+    as_sent(map, &SentNames::default())
+}
+
+/// The same, names as their client wrote them.
+pub fn as_sent(map: &http::HeaderMap, names: &SentNames) -> Vec<Header> {
+    let header = |(name, value): (&http::HeaderName, &http::HeaderValue)| Header {
+        name: names.as_sent(name).as_bytes().to_vec(),
+        value: value.as_bytes().to_vec(),
+    };
+    map.iter().map(header).collect()
 }
 
 /// An `http` map of a header list.

@@ -3,7 +3,7 @@
 use super::execution::ExecutionLog;
 use super::stage::StagePlan;
 use super::step::Step;
-use crate::net::http::{Body, ConnInfo, TlsInfo};
+use crate::net::http::{Body, ConnInfo, SentNames, TlsInfo};
 use crate::plan::context::{Context, Variable};
 use crate::plan::{MethodPlan, ServingPlan};
 use crate::spec::vtl::Overrides;
@@ -30,6 +30,8 @@ pub(super) struct Ask {
     pub uri: Uri,
     pub version: Version,
     pub headers: HeaderMap,
+    /// The headers' names as they were sent, where the connection does not tell them; [`Ask::names`] does in any case.
+    pub names: Option<SentNames>,
     pub body: Body,
     /// The client waits for 100 before it sends its body.
     pub expects_continue: bool,
@@ -96,6 +98,8 @@ pub(super) struct Facts {
     pub user_agent: Option<HeaderValue>,
     /// `$context.path`, where the target that was sent has a form of our own.
     pub path: Option<Box<str>>,
+    /// Whether the stage's canary serves the visit: decided once.
+    pub canary: Option<bool>,
     /// What the validator said of the body.
     pub validation_error: Option<String>,
     /// What gateway responses may want to know of the request.
@@ -115,6 +119,11 @@ impl Ask {
     /// What context variables are made of.
     pub(super) fn known(&self) -> Known<'_> {
         Known { method: &self.method, path: self.uri.path(), client: &self.client, facts: &self.facts }
+    }
+
+    /// The headers' names as their client wrote them: for what lists names, since making them costs.
+    pub(super) fn names(&self) -> SentNames {
+        self.names.clone().unwrap_or_else(|| self.conn.sent_names())
     }
 
     pub(super) fn header_text(&self, name: HeaderName) -> Option<&str> {
@@ -199,7 +208,9 @@ impl Context for Known<'_> {
             Variable::ApiKeyId => filled(&facts.key_id),
             Variable::SourceIp => Some(Cow::Owned(self.client.ip.to_string())),
             Variable::UserAgent => facts.user_agent.as_ref().map(lossy),
-            Variable::IsCanaryRequest => Some(Cow::Borrowed("false")),
+            Variable::IsCanaryRequest => {
+                Some(Cow::Borrowed(if self.plan().is_some_and(|plan| plan.canary) { "true" } else { "false" }))
+            }
             // Both are the backend's but for Lambda functions, whose service answers with a status of its own.
             Variable::IntegrationStatus | Variable::IntegrationServiceStatus => {
                 facts.integration_status.map(|status| Cow::Owned(status.to_string()))

@@ -5,13 +5,15 @@ use super::ask::{Ask, Client, Facts};
 use super::place::place;
 use super::refusal::{Kind, Refusal};
 use super::route::{Matched, route};
-use super::stage::{StagePlan, current, remembered};
+use super::stage::{PlanKey, StagePlan, current, remembered};
 use super::step::Step as At;
 use super::worker::Worker;
 use super::{dress, explain};
-use crate::edge::wire::{self, BodyHint, End, Fault, Head, Protocol, Refused, RespHead, Step, TlsFacts, code};
+use crate::edge::wire::{
+    self, BodyHint, End, Fault, Head, More, Protocol, Refused, RespHead, Step, TlsFacts, code, more,
+};
 use crate::edge::{CutBody, Failed, ForwardError, Forwarded, Replay, Served};
-use crate::net::http::{Body, BodyError, ConnInfo, TlsInfo};
+use crate::net::http::{Body, BodyError, ConnInfo, SentNames, TlsInfo};
 use crate::plan::Backend;
 use crate::plan::method::DEFAULT_TIMEOUT_MS;
 use futures_util::FutureExt;
@@ -207,7 +209,7 @@ fn head_of(worker: &Worker, matched: &Matched, quota_spent: bool, body: BodyHint
         authority: ask.client.authority.clone(),
         target: ask.uri.path_and_query().map_or("/", |p| p.as_str()).as_bytes().to_vec(),
         path_at: u32::try_from(matched.below).unwrap_or(0),
-        headers: wire::from_map(&ask.headers),
+        headers: wire::as_sent(&ask.headers, &ask.names()),
         client: SocketAddr::new(ask.client.ip, ask.conn.peer.port()),
         local: ask.conn.local,
         tls,
@@ -216,7 +218,7 @@ fn head_of(worker: &Worker, matched: &Matched, quota_spent: bool, body: BodyHint
         trace: facts.trace.clone(),
         body,
         retry_lost: false,
-        more: Vec::new(),
+        more: if plan.canary { vec![More { id: more::CANARY, bytes: Vec::new() }] } else { Vec::new() },
     }
 }
 
@@ -295,17 +297,21 @@ fn served(answer: Response<Body>, facts: &Facts) -> Served<Body> {
 
 /// Exactly the (deployment, revision) that the edge pinned: ours, one before it, or one that comes soon.
 async fn pinned(worker: &Rc<Worker>, head: &Head) -> Result<Arc<StagePlan>, String> {
+    let canary = head.more.iter().any(|more| more.id == more::CANARY);
     let until = Instant::now() + Duration::from_millis(worker.shared.limits.revision_wait_ms);
     loop {
         let found = current(worker, &head.api, &head.stage).await;
         let have = match &found {
             Ok(current) => {
-                let plan = &current.stage.plan;
-                if *plan.deployment == *head.deployment && plan.revision == head.stage_revision {
-                    return Ok(current.stage.clone());
+                let own = if canary { current.canary.as_ref().and_then(|canary| canary.stage.as_ref()) } else { None };
+                let stage = own.unwrap_or(&current.stage);
+                let plan = &stage.plan;
+                let same = *plan.deployment == *head.deployment && plan.canary == canary;
+                if same && plan.revision == head.stage_revision {
+                    return Ok(stage.clone());
                 }
                 if plan.revision > head.stage_revision {
-                    let key = current.stage.key_of(&head.deployment, head.stage_revision);
+                    let key = PlanKey { canary, ..stage.key_of(&head.deployment, head.stage_revision) };
                     return remembered(worker, &key)
                         .ok_or_else(|| format!("this node is at revision {}", plan.revision));
                 }
@@ -331,6 +337,7 @@ fn ask_of(stage: &Arc<StagePlan>, head: Head, body: CutBody) -> Option<(Ask, Mat
     });
     let admitted = head.admitted.unwrap_or_default();
     let headers = wire::to_map(&head.headers).ok()?;
+    let names = SentNames::of(head.headers.iter().map(|header| &*header.name));
     let user_agent = headers.get(http::header::USER_AGENT).cloned();
     let facts = Facts {
         request_id: HeaderValue::try_from(head.request_id).ok()?,
@@ -350,6 +357,7 @@ fn ask_of(stage: &Arc<StagePlan>, head: Head, body: CutBody) -> Option<(Ask, Mat
         trace: head.trace,
         user_agent,
         path: None,
+        canary: None,
         validation_error: None,
         kept: super::dress::Kept::default(),
     };
@@ -358,6 +366,7 @@ fn ask_of(stage: &Arc<StagePlan>, head: Head, body: CutBody) -> Option<(Ask, Mat
         uri: http::Uri::try_from(head.target).ok()?,
         version: Version::HTTP_11,
         headers,
+        names: Some(names),
         body: if head.body == BodyHint::Empty { Body::Empty } else { Body::peer(body) },
         expects_continue: false,
         client: Client { tls: conn.tls.clone(), ip: head.client.ip(), authority: head.authority, hops: head.hops },

@@ -2,8 +2,8 @@
 
 use super::{Admit, Admitting, Gateway, GatewayLimits, KeyHash, Kind, Parts, SystemClock};
 use crate::catalog::v1::{
-    AccessLogSettings, ApiKey, ApiStage, GatewayResponse, Integration, IntegrationType, Method, MethodResponse, Model,
-    RequestValidator, Resource, RestApi, Stage, UsagePlan,
+    AccessLogSettings, ApiKey, ApiStage, GatewayResponse, Integration, IntegrationResponse, IntegrationType, Method,
+    MethodResponse, Model, RequestValidator, Resource, RestApi, Stage, UsagePlan,
 };
 use crate::catalog::{AccountId, ApiId, Region};
 use crate::edge::{Forwarder, Nodes, Receiver};
@@ -28,6 +28,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 
 const LONG: Duration = Duration::from_secs(20);
@@ -254,6 +255,47 @@ async fn a_visit_is_decided_at_the_edge_and_served_in_the_region() {
 }
 
 #[tokio::test]
+async fn header_names_cross_the_cut_as_they_were_sent() {
+    let two = two().await;
+    let answer = IntegrationResponse {
+        status_code: "200".into(),
+        response_templates: Some(BTreeMap::from([(
+            "application/json".into(),
+            Some("$input.params().header.keySet()".into()),
+        )])),
+        ..IntegrationResponse::default()
+    };
+    let method = Method {
+        http_method: "ANY".into(),
+        authorization_type: "NONE".into(),
+        method_responses: [("200".to_owned(), MethodResponse { status_code: "200".into(), ..Default::default() })]
+            .into(),
+        method_integration: Some(Integration {
+            request_templates: BTreeMap::from([("application/json".into(), Some(r#"{"statusCode": 200}"#.into()))]),
+            integration_responses: BTreeMap::from([("200".into(), answer)]),
+            ..Integration::default()
+        }),
+        ..Method::default()
+    };
+    let world = change(&two.edge.world.load_full(), |ops| {
+        ops.put(&scope(), "r5", &Resource { id: "r5".into(), path: "/names".into(), ..Resource::default() }).put(
+            &scope(),
+            &Method::row_id("r5", "ANY"),
+            &method,
+        );
+    });
+    let world = deploy(&world, 2);
+    two.edge.world.store(Arc::new(world.clone()));
+    two.region.world.store(Arc::new(world));
+    let mut socket = tokio::net::TcpStream::connect(two.edge.addr).await.expect("listening");
+    let asked = "GET /prod/names HTTP/1.1\r\nHost: a1b2c3d4e5.execute-api.far.localhost\r\ntEsT-HEADeR: 1\r\nx-low: 2\r\nConnection: close\r\n\r\n";
+    socket.write_all(asked.as_bytes()).await.expect("written");
+    let mut said = String::new();
+    tokio::time::timeout(LONG, socket.read_to_string(&mut said)).await.expect("in time").expect("text");
+    assert!(said.contains("tEsT-HEADeR") && said.contains("x-low"), "{said}");
+}
+
+#[tokio::test]
 async fn large_bodies_cross_in_both_directions() {
     let two = two().await;
     let body = vec![b'x'; 3_000_000];
@@ -476,4 +518,50 @@ async fn without_a_node_in_its_regions_an_api_is_unavailable() {
     let (head, _) = ask(two.edge.addr, "/x", b"").await;
     assert!(matches!(head.status.as_u16(), 502..=504), "{}", head.status);
     assert_eq!(two.backend_addr.ip().to_string(), "127.0.0.1");
+}
+
+#[tokio::test]
+async fn the_region_serves_the_canary_that_the_edge_drew() {
+    let two = two().await;
+    let mut next = deploy(&two.edge.world.load_full(), 2);
+    let mut stage: Stage = next.get(&scope(), "prod").expect("row").expect("stage");
+    // The same deployment, so that only the lot tells them apart.
+    stage.variables = Some([("word".to_owned(), "own".to_owned())].into());
+    stage.canary_settings = Some(crate::catalog::v1::CanarySettings {
+        percent_traffic: 100.0,
+        deployment_id: "d2".into(),
+        stage_variable_overrides: Some([("word".to_owned(), "canary".to_owned())].into()),
+        ..Default::default()
+    });
+    let integration = Integration {
+        kind: IntegrationType::HttpProxy,
+        uri: Some(format!("http://{}/${{stageVariables.word}}", two.backend_addr)),
+        ..Integration::default()
+    };
+    let method = Method {
+        http_method: "ANY".into(),
+        authorization_type: "NONE".into(),
+        method_integration: Some(integration),
+        ..Method::default()
+    };
+    stage.revision = 3;
+    next = change(&next, |ops| {
+        ops.put(&scope(), "r4", &Resource { id: "r4".into(), path: "/word".into(), ..Resource::default() })
+            .put(&scope(), &Method::row_id("r4", "ANY"), &method)
+            .freeze(&scope(), "d2")
+            .put(&scope(), "prod", &stage);
+    });
+    for node in [&two.edge, &two.region] {
+        node.world.store(Arc::new(next.clone()));
+    }
+    assert!(ask(two.edge.addr, "/word", b"").await.1.starts_with("/canary "));
+    stage.canary_settings = None;
+    stage.revision = 4;
+    next = change(&next, |ops| {
+        ops.put(&scope(), "prod", &stage);
+    });
+    for node in [&two.edge, &two.region] {
+        node.world.store(Arc::new(next.clone()));
+    }
+    assert!(ask(two.edge.addr, "/word", b"").await.1.starts_with("/own "));
 }

@@ -129,7 +129,7 @@ pub(super) async fn request(worker: &Worker, ask: &mut Ask) -> Result<(), Refusa
         let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
         format!("Method request query string: {}", map(pairs.map(|(n, v)| (decode(n).into(), decode(v).into()))))
     });
-    data(worker, ask, |ask| format!("Method request headers: {}", headers(&ask.headers)));
+    data(worker, ask, |ask| format!("Method request headers: {}", request_headers(ask)));
     let body = payload::whole(worker, ask).await?;
     data(worker, ask, |_| format!("Method request body before transformations: {}", text(&body)));
     Ok(())
@@ -228,12 +228,22 @@ fn map(pairs: impl Iterator<Item = (String, String)>) -> String {
     format!("{{{}}}", pairs.join(", "))
 }
 
+/// The client's headers as a map, named as it wrote them, secrets masked.
+fn request_headers(ask: &Ask) -> String {
+    let names = ask.names();
+    listed(&ask.headers, |name| names.as_sent(name).to_owned())
+}
+
 /// Headers as a map, secrets masked.
 pub(super) fn headers(headers: &HeaderMap) -> String {
+    listed(headers, super::headers::canonical)
+}
+
+fn listed(headers: &HeaderMap, written: impl Fn(&HeaderName) -> String) -> String {
     let names = headers.keys().map(|name| {
         let values: Vec<String> = headers.get_all(name).iter().map(|value| text(value.as_bytes())).collect();
         let value = values.join(", ");
-        (super::headers::canonical(name), if is_secret(name) { masked(&value) } else { value })
+        (written(name), if is_secret(name) { masked(&value) } else { value })
     });
     map(names)
 }

@@ -1,6 +1,7 @@
 //! What a mapping template sees of a visit, asked for piece by piece.
 
 use super::ask::{Ask, Client, Facts, Known};
+use crate::net::http::SentNames;
 use crate::plan::context::{Context, Variable};
 use crate::plan::mapping::decode;
 use crate::spec::vtl::{Fact, Facts as TemplateFacts, Group, Place};
@@ -14,11 +15,27 @@ use std::collections::BTreeMap;
 pub(super) struct Scene<'a> {
     known: Known<'a>,
     headers: &'a HeaderMap,
+    names: Names<'a>,
     parameters: &'a [(Box<str>, Box<str>)],
     query: &'a str,
     body: &'a str,
     /// The query, taken apart when it is first asked for.
     pairs: OnceCell<Vec<(Cow<'a, str>, Cow<'a, str>)>>,
+}
+
+/// The headers' names as they were sent, made when they are first listed.
+enum Names<'a> {
+    Asked(&'a Ask, OnceCell<SentNames>),
+    Known(&'a SentNames),
+}
+
+impl Names<'_> {
+    fn get(&self) -> &SentNames {
+        match self {
+            Names::Asked(ask, names) => names.get_or_init(|| ask.names()),
+            Names::Known(names) => names,
+        }
+    }
 }
 
 impl<'a> Scene<'a> {
@@ -27,6 +44,7 @@ impl<'a> Scene<'a> {
         Scene {
             known: ask.known(),
             headers: &ask.headers,
+            names: Names::Asked(ask, OnceCell::new()),
             parameters: &ask.parameters,
             query: ask.query(),
             body,
@@ -60,6 +78,7 @@ impl TemplateFacts for Scene<'_> {
         match place {
             Place::Path => self.parameters.iter().find(|(known, _)| **known == *name).map(|(_, value)| &**value),
             Place::Query => self.pairs().iter().rev().find(|(known, _)| known == name).map(|(_, value)| &**value),
+            // AWS compares case; clients over HTTP/2 send lower case alone, and mappings have to find what they sent.
             Place::Header => self.headers.get_all(name).iter().next_back().and_then(text),
         }
     }
@@ -81,9 +100,10 @@ impl TemplateFacts for Scene<'_> {
                 }
             }
             Place::Header => {
+                let names = self.names.get();
                 for name in self.headers.keys() {
                     if let Some(value) = self.headers.get_all(name).iter().next_back().and_then(text) {
-                        each(name.as_str(), value);
+                        each(names.as_sent(name), value);
                     }
                 }
             }
@@ -126,6 +146,7 @@ pub(super) struct OwnedScene {
     client: Client,
     facts: Facts,
     headers: HeaderMap,
+    names: SentNames,
     parameters: Vec<(Box<str>, Box<str>)>,
     body: Bytes,
 }
@@ -139,6 +160,7 @@ impl OwnedScene {
             client: ask.client.clone(),
             facts: ask.facts.clone(),
             headers: ask.headers.clone(),
+            names: ask.names(),
             parameters: ask.parameters.clone(),
             body,
         }
@@ -149,6 +171,7 @@ impl OwnedScene {
         Scene {
             known: Known { method: &self.method, path: self.uri.path(), client: &self.client, facts: &self.facts },
             headers: &self.headers,
+            names: Names::Known(&self.names),
             parameters: &self.parameters,
             query: self.uri.query().unwrap_or_default(),
             body: std::str::from_utf8(&self.body).unwrap_or_default(),

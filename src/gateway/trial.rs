@@ -10,7 +10,7 @@ use super::worker::{Shared, Worker};
 use super::{Gateway, finish, panicked, refused};
 use crate::catalog::Table;
 use crate::catalog::v1::{Method, Stage};
-use crate::net::http::{Body, ConnInfo, Workers};
+use crate::net::http::{Body, ConnInfo, SentNames, Workers};
 use crate::plan::{Flaw, ServingPlan, Which};
 use crate::state::Tree;
 use bytes::Bytes;
@@ -161,6 +161,8 @@ fn prepared(worker: &Worker, trial: Trial) -> Result<(Matched, Ask), TrialError>
         let (name, value) = parsed.ok_or_else(|| malformed(format!("Invalid header specified: {name}")))?;
         headers.append(name, value);
     }
+    let own = trial.headers.iter().map(|(name, _)| name.as_bytes());
+    let names = SentNames::of(own.chain([&b"Content-Type"[..]]));
     headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
     let method = verb.parse().map_err(|_| malformed(format!("Invalid HTTP method specified: {verb}")))?;
     let stage = Arc::new(StagePlan::of_trial(plan));
@@ -175,6 +177,7 @@ fn prepared(worker: &Worker, trial: Trial) -> Result<(Matched, Ask), TrialError>
         uri,
         version: http::Version::HTTP_11,
         headers,
+        names: Some(names),
         body: Body::full(trial.body),
         expects_continue: false,
         conn,

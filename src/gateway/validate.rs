@@ -12,7 +12,7 @@ use super::worker::Worker;
 use crate::plan::mapping::query_values;
 use crate::plan::validation::{Place, Validation};
 use crate::plan::{Backend, media};
-use crate::spec::schema::{Schema, SchemaError};
+use crate::spec::schema::{Instance, Schema, SchemaError};
 use bytes::Bytes;
 use http::header;
 use std::sync::Arc;
@@ -95,7 +95,7 @@ enum Verdict {
 
 fn judge(schema: &Schema, bytes: &Bytes, fuel: u64) -> Verdict {
     // No body is no value: whatever demands one is not met.
-    let instance = if bytes.is_empty() { Ok(serde_json::Value::Null) } else { serde_json::from_slice(bytes) };
+    let instance = if bytes.is_empty() { Ok(Instance::null()) } else { Instance::read(bytes) };
     let instance = match instance {
         Ok(instance) => instance,
         Err(error) => return Verdict::Invalid(format!("[Unable to parse JSON: {error}]"), "#".to_owned()),

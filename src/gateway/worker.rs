@@ -1,6 +1,7 @@
 //! What a gateway shares, and what each of its workers keeps for itself so that no request takes a lock.
 
 use super::admit::Admit;
+use super::cache::Answers;
 use super::explain;
 use super::heavy::HeavyPool;
 use super::key::KeyFacts;
@@ -79,6 +80,8 @@ pub struct GatewayLimits {
     pub account_throttle: Option<Throttle>,
     /// Compiled plans kept, bytes.
     pub plan_bytes: u64,
+    /// Answers kept for stages with a cache, bytes (AWS: the size of the stage's cache cluster).
+    pub cache_bytes: u64,
     /// Proxies that are believed about their clients' addresses (`[trusted_proxies]`).
     pub trusted_proxies: Vec<IpAddr>,
     /// How long a region waits for a stage revision that the edge has already, ms.
@@ -95,6 +98,7 @@ impl Default for GatewayLimits {
             text_only: false,
             account_throttle: None,
             plan_bytes: 256 * 1024 * 1024,
+            cache_bytes: 256 * 1024 * 1024,
             trusted_proxies: Vec::new(),
             revision_wait_ms: 250,
         }
@@ -142,6 +146,7 @@ pub(super) struct Shared {
     pub access_log: Option<AccessLog>,
     pub logs: Option<LogRoom>,
     pub plans: Plans,
+    pub answers: Answers,
     pub heavy: HeavyPool,
     pub records: explain::Records,
 }
@@ -221,5 +226,10 @@ impl Random {
         out.copy_from_slice(&self.page[self.used..self.used + N]);
         self.used += N;
         out
+    }
+
+    /// From 0 on, below 1.
+    pub(super) fn fraction(&mut self) -> f64 {
+        f64::from(u32::from_le_bytes(self.bytes())) / (f64::from(u32::MAX) + 1.0)
     }
 }

@@ -72,6 +72,7 @@ pub(super) fn build(ground: &Ground, config: &NodeConfig, group: &ConfigGroup) -
         access_log: access_log(config)?,
         logs: Some(logs.clone()),
     });
+    super::metrics::register_gateway(&mut registry, &gateway);
     let system = |cause| NodeError::System { what: "the system gives no threads", cause };
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let workers = Workers::start("gateway", cores).map_err(system)?;
@@ -149,11 +150,12 @@ pub(super) fn evaluator(ground: &Ground, config: &NodeConfig) -> Evaluator {
 }
 
 fn limits(config: &NodeConfig) -> GatewayLimits {
-    let trusted_proxies = config.trusted_proxies.clone();
+    let (trusted_proxies, cache_bytes) = (config.trusted_proxies.clone(), config.cache_bytes);
     match config.profile {
-        Profile::Generous => GatewayLimits { trusted_proxies, ..GatewayLimits::default() },
+        Profile::Generous => GatewayLimits { trusted_proxies, cache_bytes, ..GatewayLimits::default() },
         Profile::Strict => GatewayLimits {
             trusted_proxies,
+            cache_bytes,
             header_bytes: Some(10_240),
             integration_ms: 29_000,
             text_only: true,

@@ -1,6 +1,7 @@
 //! One method: what it demands of a request and what stands behind it.
 
 use super::body_read::BodyReads;
+use super::cache::{self, CachePlan, Cached};
 use super::flaw::Flaw;
 use super::mapping::{Side, Source};
 use super::response::Responses;
@@ -40,6 +41,8 @@ pub struct MethodPlan {
     pub throttle: Option<StageThrottle>,
     /// What is logged of its visits; `None`: nothing.
     pub logging: Option<Logging>,
+    /// Which of its answers are kept; `None`: none.
+    pub cache: Option<CachePlan>,
     /// What stands behind it.
     pub backend: Backend,
 }
@@ -170,6 +173,8 @@ pub(super) struct Around<'a> {
     pub(super) variables: &'a BTreeMap<String, String>,
     pub(super) validators: &'a [(String, RequestValidator)],
     pub(super) models: &'a ModelShelf,
+    /// The deployment of a canary that keeps its cached answers apart; else empty.
+    pub(super) apart: &'a str,
 }
 
 pub(super) fn compile(resource: &Resource, row: &Method, around: &Around<'_>) -> Result<MethodPlan, Vec<Flaw>> {
@@ -182,6 +187,12 @@ pub(super) fn compile(resource: &Resource, row: &Method, around: &Around<'_>) ->
         }
         Some(integration) => backend(row, integration, &place, around, &mut flaws),
     };
+    let cache = row.method_integration.as_ref().and_then(|integration| {
+        let cached = Cached { api: around.api, stage: around.stage, apart: around.apart };
+        let method = (row.http_method.as_str(), resource.id.as_str());
+        let setting = setting(resource, row, around);
+        cache::compile(integration, method, setting, cached, around.variables, (&place, &mut flaws))
+    });
     let validation = validation::compile(row, around.validators, around.models, &place, &mut flaws);
     if !flaws.is_empty() {
         return Err(flaws);
@@ -198,6 +209,7 @@ pub(super) fn compile(resource: &Resource, row: &Method, around: &Around<'_>) ->
         plan_name: format!("{}/{}", resource.path, row.http_method).into(),
         throttle: throttle(resource, row, around),
         logging: logging(resource, row, around),
+        cache,
         backend,
     })
 }
@@ -289,8 +301,8 @@ fn verb(integration: &Integration, place: &str, flaws: &mut Vec<Flaw>) -> Option
     parsed.ok()
 }
 
-/// The stage's setting for a method: its own, else `*/*`.
-fn setting<'a>(resource: &Resource, row: &Method, around: &Around<'a>) -> Option<&'a MethodSetting> {
+/// The stage's setting for a method: its own (`true`), else `*/*`.
+fn setting<'a>(resource: &Resource, row: &Method, around: &Around<'a>) -> Option<(&'a MethodSetting, bool)> {
     let settings = &around.stage.method_settings;
     let own = settings.iter().find(|(key, _)| {
         key.rsplit_once('/').is_some_and(|(path, verb)| {
@@ -298,12 +310,12 @@ fn setting<'a>(resource: &Resource, row: &Method, around: &Around<'a>) -> Option
             verb == row.http_method && path.trim_start_matches('/') == resource.path.trim_start_matches('/')
         })
     });
-    own.map(|(_, setting)| setting).or_else(|| settings.get("*/*"))
+    own.map(|(_, setting)| (setting, true)).or_else(|| settings.get("*/*").map(|setting| (setting, false)))
 }
 
 /// -1 means no limit here.
 fn throttle(resource: &Resource, row: &Method, around: &Around<'_>) -> Option<StageThrottle> {
-    let setting = setting(resource, row, around)?;
+    let (setting, _) = setting(resource, row, around)?;
     let burst = u32::try_from(setting.throttling_burst_limit).ok()?;
     let rate = setting.throttling_rate_limit;
     if rate.is_nan() || rate < 0.0 {
@@ -315,7 +327,7 @@ fn throttle(resource: &Resource, row: &Method, around: &Around<'_>) -> Option<St
 }
 
 fn logging(resource: &Resource, row: &Method, around: &Around<'_>) -> Option<Logging> {
-    let setting = setting(resource, row, around)?;
+    let (setting, _) = setting(resource, row, around)?;
     let level = setting.logging_level.as_deref().filter(|level| matches!(*level, "INFO" | "ERROR"))?;
     Some(Logging { info: level == "INFO", data: setting.data_trace_enabled })
 }

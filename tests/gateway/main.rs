@@ -2,6 +2,9 @@
 
 mod attacks;
 mod backends;
+mod cache;
+mod canary;
+mod connections;
 mod explain;
 mod gateway_responses;
 mod listener;

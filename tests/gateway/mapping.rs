@@ -2,7 +2,7 @@
 
 use super::backends::Act;
 use super::backends::{Backend, plain};
-use super::site::{API, Rows, Site, mock, proxy};
+use super::site::{API, Rows, Site, mock, proxy, request};
 use super::skip::skip;
 use meridian::catalog::v1::{Integration, IntegrationType, PassthroughBehavior};
 use std::collections::BTreeMap;
@@ -85,7 +85,7 @@ async fn templates_see_the_request_its_context_and_the_stages_variables() {
     assert_eq!(found["none"], "");
     let mut all: Vec<&str> = found["all"].as_array().expect("a list").iter().filter_map(|n| n.as_str()).collect();
     all.sort_unstable();
-    let wanted = ["header.user-agent", "header.x-one", "path.id", "querystring.q", "querystring.z"];
+    let wanted = ["header.User-Agent", "header.X-One", "path.id", "querystring.q", "querystring.z"];
     assert_eq!(all, wanted, "what is dropped before mapping is not seen, nor is Content-Length");
     assert_eq!(found["body"], "{}", "a mock's answer has no body");
     assert_eq!(found["stage"], "prod blue ");
@@ -101,6 +101,78 @@ async fn templates_see_the_request_its_context_and_the_stages_variables() {
         let found: serde_json::Value = serde_json::from_str(&answer.text()).expect("JSON");
         assert_eq!(found["path"], "/prod/pets/7 /pets/{id} POST", "{form}: as AWS would have been asked");
     }
+}
+
+/// Looks a header up in the list in two cases, asks for it by name in a third, and lists the names of all.
+const NAMES: &str = "$!input.params().header.get('tEsT-HEADeR')|$!input.params().header.get('Test-Header')|\
+                     $input.params('TEST-HEADER')|#foreach($name in $input.params().header.keySet())$name #end";
+
+/// What [`NAMES`] makes of it, the names in their order as text: the map's is Java's.
+fn sorted(answer: &str) -> String {
+    let (found, names) = answer.rsplit_once('|').unwrap_or_else(|| panic!("{answer}"));
+    let mut names: Vec<&str> = names.split_whitespace().collect();
+    names.sort_unstable();
+    format!("{found}| {}", names.join(" "))
+}
+
+fn names_api(backend: &Backend) -> Rows {
+    let mut mapped = proxy(&backend.url("/"));
+    mapped.request_parameters =
+        BTreeMap::from([("integration.request.header.found".into(), "method.request.header.TEST-header".into())]);
+    let heavy = format!("#foreach($i in [1..9000])#end{NAMES}");
+    Rows::new()
+        .method("/quick", "ANY", mocked(r#"{"statusCode": 200}"#, NAMES))
+        .method("/heavy", "ANY", mocked(r#"{"statusCode": 200}"#, &heavy))
+        .method("/mapped", "GET", mapped)
+        .deploy()
+}
+
+#[tokio::test]
+async fn header_names_are_listed_as_they_were_sent_and_found_by_name_in_any_case() {
+    let backend = Backend::text("ok").await;
+    let site = Site::new(&names_api(&backend)).await;
+    let head = "tEsT-HEADeR: 1\r\nx-low: a\r\nX-Two: b\r\nx-two: c\r\n";
+    let wanted = "1||1| X-Two tEsT-HEADeR x-low";
+    for path in ["/quick", "/heavy"] {
+        assert_eq!(sorted(&site.ask("GET", path, head, "").await.text()), wanted, "{path}");
+    }
+    site.ask("GET", "/mapped", head, "").await;
+    assert!(backend.requests()[0].contains("found: 1\r\n"), "{:?}", backend.requests());
+
+    // However the head is cut, on a connection that had other ones.
+    let mut raw = site.connect().await;
+    raw.stream.set_nodelay(true).expect("nodelay");
+    for size in [1, 3, 7, 64] {
+        let sent = request("POST", "/quick", &format!("{head}Z-{size}: z\r\n"), "body");
+        for piece in sent.as_bytes().chunks(size) {
+            raw.send(piece).await;
+            tokio::task::yield_now().await;
+        }
+        let answer = raw.answer().await.expect("an answer");
+        assert_eq!(sorted(&answer.text()), format!("1||1| X-Two Z-{size} tEsT-HEADeR x-low"), "in pieces of {size}");
+    }
+    // Sent ahead, each visit has its own.
+    let other = request("GET", "/quick", "TEST-Header: 2\r\n", "");
+    raw.send(format!("{}{other}{}", request("GET", "/quick", head, ""), request("GET", "/quick", "", ""))).await;
+    for wanted in [wanted, "||2| TEST-Header", "||| "] {
+        assert_eq!(sorted(&raw.answer().await.expect("an answer").text()), wanted);
+    }
+}
+
+#[tokio::test]
+async fn header_names_over_http2_are_in_lower_case() {
+    let backend = Backend::text("ok").await;
+    let site = Site::new(&names_api(&backend)).await;
+    let io = hyper_util::rt::TokioIo::new(tokio::net::TcpStream::connect(site.addr).await.expect("listening"));
+    let exec = hyper_util::rt::TokioExecutor::new();
+    let (mut send, conn) = hyper::client::conn::http2::handshake(exec, io).await.expect("h2");
+    let conn = tokio::spawn(conn);
+    let uri = format!("http://{API}.execute-api.eu-west-1.localhost/prod/quick");
+    let request = http::Request::get(uri).header("tEsT-HEADeR", "1").body(http_body_util::Empty::<bytes::Bytes>::new());
+    let answer = send.send_request(request.expect("request")).await.expect("answer");
+    let body = http_body_util::BodyExt::collect(answer.into_body()).await.expect("body").to_bytes();
+    assert_eq!(sorted(std::str::from_utf8(&body).expect("text")), "||1| test-header");
+    conn.abort();
 }
 
 #[tokio::test]

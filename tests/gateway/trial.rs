@@ -64,7 +64,7 @@ async fn a_mock_is_tried_as_a_draft_and_its_log_is_awss() {
     });
     let mut asked = trial(&rows, "/pets/{petId}", "GET", Some("/pets/123?foo=bar"));
     asked.variables = BTreeMap::from([("color".to_owned(), "blue".to_owned())]);
-    asked.headers = vec![("X-Api-Key".to_owned(), "a-secret-value-of-a-key".to_owned())];
+    asked.headers = vec![("x-API-Key".to_owned(), "a-secret-value-of-a-key".to_owned())];
     let answer = tried(&rows, asked).await.expect("tried");
     assert_eq!((answer.status, &answer.body[..]), (200, &b"id 123 blue test-invoke-stage"[..]));
     assert_eq!(answer.headers, [("Content-Type".to_owned(), "application/json".to_owned())]);
@@ -78,7 +78,7 @@ async fn a_mock_is_tried_as_a_draft_and_its_log_is_awss() {
             "HTTP Method: GET, Resource Path: /pets/123",
             "Method request path: {petId=123}",
             "Method request query string: {foo=bar}",
-            format!("Method request headers: {{X-Api-Key={stars}-a-key, Content-Type=application/json}}").as_str(),
+            format!("Method request headers: {{x-API-Key={stars}-a-key, Content-Type=application/json}}").as_str(),
             "Method request body before transformations: ",
             "Method response body after transformations: id 123 blue test-invoke-stage",
             "Method response headers: {Content-Type=application/json}",

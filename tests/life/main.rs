@@ -1,10 +1,11 @@
 //! A node's life as an operator meets it: started, invited, looked at, taken out, lost; by the command line alone.
 
+mod backends;
+mod explain;
 #[path = "../nodes/mod.rs"]
 mod nodes;
+mod output;
 mod templates;
-
-mod explain;
 
 use nodes::{Cluster, Launch, Node, START, http, wait_for};
 use serde_json::Value;

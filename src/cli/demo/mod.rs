@@ -17,6 +17,7 @@ mod traffic;
 use super::CliError;
 use clap::Args;
 use fleet::Fleet;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -53,7 +54,7 @@ impl Demo {
                 _ = terminate.recv() => 143,
                 _ = hangup.recv() => 129,
             };
-            eprintln!("\nstopped: the cluster and its directory are gone");
+            let _ = writeln!(std::io::stderr(), "\nstopped: the cluster and its directory are gone");
             Ok(ExitCode::from(code))
         })
     }
@@ -64,13 +65,13 @@ impl Demo {
         }
         let fleet = Fleet::start(&self.regions).await?;
         let sample = sample::make(&fleet).await?;
-        report::network(&fleet);
+        report::network(&fleet)?;
         let seen = traffic::run(&fleet, &sample).await?;
-        report::traffic(&fleet, &seen);
+        report::traffic(&fleet, &seen)?;
         let fall = fall::run(&fleet, &sample).await?;
-        report::fall(&fall);
+        report::fall(&fall)?;
         if self.keep {
-            report::play_with(&fleet, &sample);
+            report::play_with(&fleet, &sample)?;
             std::future::pending::<()>().await;
         }
         fleet.stop().await;
@@ -81,7 +82,6 @@ impl Demo {
 
 /// Says what goes on, in one line that the next one replaces; nothing where nobody looks.
 fn step(text: &str) {
-    use std::io::{IsTerminal, Write};
     let mut out = std::io::stderr();
     if out.is_terminal() {
         let _ = write!(out, "\r\x1b[K{text}");

@@ -59,15 +59,15 @@ impl Test {
             };
             failures += usize::from(said.is_some());
             if self.output == Output::Table {
-                println!("{word:<7} {name}");
-                said.iter().flat_map(|said| said.lines()).for_each(|line| println!("        {line}"));
+                say!("{word:<7} {name}")?;
+                said.iter().flat_map(|said| said.lines()).try_for_each(|line| say!("        {line}"))?;
             }
             rows.push(json!({"name": name, "result": word.to_lowercase(), "difference": said}));
         }
         let passed = templates.len() - failures;
         match self.output {
-            Output::Table => println!("{passed} passed, {failures} failed"),
-            Output::Json => println!("{}", json!({"passed": passed, "failed": failures, "cases": rows})),
+            Output::Table => say!("{passed} passed, {failures} failed")?,
+            Output::Json => say!("{}", json!({"passed": passed, "failed": failures, "cases": rows}))?,
         }
         Ok(if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

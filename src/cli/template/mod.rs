@@ -3,7 +3,7 @@
 mod cases;
 mod sample;
 
-use super::{CliError, Output};
+use super::{CliError, Output, say};
 use crate::spec::vtl::{Limits, Overrides, Template as Parsed, TemplateError};
 use clap::{Args, Subcommand};
 use sample::Given;
@@ -61,27 +61,19 @@ impl Run {
         let (text, overrides) = match render(&source, body, given) {
             Ok(rendered) => rendered,
             Err(error) => {
-                eprintln!("{}", pointed(&self.template, &source, &error));
+                let _ = writeln!(std::io::stderr(), "{}", pointed(&self.template, &source, &error));
                 return Ok(ExitCode::FAILURE);
             }
         };
         match self.output {
-            Output::Table => print(&text),
+            Output::Table => say::text(&text)?,
             Output::Json => {
                 let Overrides { request, response } = overrides;
-                let shown = json!({"text": text, "requestOverride": request, "responseOverride": response});
-                print(&format!("{shown}\n"))
+                say!("{}", json!({"text": text, "requestOverride": request, "responseOverride": response}))?;
             }
         }
-        .map_err(|cause| CliError::File { path: "standard output".into(), cause: cause.to_string() })?;
         Ok(ExitCode::SUCCESS)
     }
-}
-
-fn print(text: &str) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
 }
 
 /// A file's text, or standard input's for `-`.

@@ -30,6 +30,7 @@ static HINTS: &[(&str, &str)] = &[
     ("account_row", OURS),
     ("plan_flaws", "Correct what the detail names in the API, then deploy it again."),
     ("compile_panicked", OURS),
+    ("canary_unusable", "Point canarySettings/deploymentId at a deployment that can be served, or remove the canary; the node's log says why it cannot."),
     // route
     ("method_override", "Send a verb in X-HTTP-Method-Override, or leave it out."),
     ("no_such_method", "Check path and verb against the deployed resources; a method that was just made must be deployed."),
@@ -56,6 +57,8 @@ static HINTS: &[(&str, &str)] = &[
     ("region_timeout", "Look at the integration's latency and at the round trip to the region (`meridian rtt`)."),
     ("region_malformed", "Run the same version of Meridian on all nodes: the region's answer could not be read."),
     ("forward", OURS),
+    // cache
+    ("cache_invalidation", "Leave Cache-Control: max-age=0 out, or set caching/requireAuthorizationForCacheControl to false in the stage's method settings."),
     // validate, payloads
     ("body_too_large", "Send a smaller body, or let the client put it into a store and send its address."),
     ("content_encoding", "Send the body as it is, or compressed as Content-Encoding says: gzip, deflate or identity."),

@@ -72,8 +72,9 @@ fn uuid(text: &[u8]) -> Option<u128> {
     Some(id)
 }
 
+/// A record with its ids as they are written: reading them costs more than all the rest, and few are looked for.
 struct Entry {
-    request: u128,
+    request: [u8; 36],
     extended: [u8; 16],
     record: Box<[u8]>,
 }
@@ -83,11 +84,8 @@ impl Entry {
         size_of::<Entry>() + self.record.len()
     }
 
-    fn is(&self, id: RecordId) -> bool {
-        match id {
-            RecordId::Request(id) => self.request == id,
-            RecordId::Extended(id) => self.extended == id,
-        }
+    fn is(&self, id: &[u8]) -> bool {
+        self.request == id || self.extended == id
     }
 }
 
@@ -97,14 +95,20 @@ struct Ring {
     bytes: usize,
     most_entries: usize,
     most_bytes: usize,
+    /// Where a record is written first, so that it takes just its size.
+    desk: Vec<u8>,
 }
 
 impl Ring {
     fn new(most_entries: usize, most_bytes: usize) -> Ring {
-        Ring { entries: VecDeque::new(), bytes: 0, most_entries, most_bytes }
+        Ring { entries: VecDeque::new(), bytes: 0, most_entries, most_bytes, desk: Vec::new() }
     }
 
-    fn push(&mut self, entry: Entry) {
+    fn keep(&mut self, request: [u8; 36], extended: [u8; 16], record: &Record<'_>) {
+        if !pack(record, &mut self.desk) {
+            return;
+        }
+        let entry = Entry { request, extended, record: self.desk.as_slice().into() };
         self.bytes += entry.bytes();
         self.entries.push_back(entry);
         while self.entries.len() > self.most_entries || self.bytes > self.most_bytes {
@@ -123,15 +127,13 @@ pub(in crate::gateway) struct Shard {
 impl Shard {
     /// Keeps a record. One whose ids are none of ours could not be found again.
     pub(in crate::gateway) fn keep(&self, record: &Record<'_>) {
-        let request = uuid(record.request_id.as_bytes());
-        let (Some(request), Some(packed)) = (request, pack(record)) else { return };
+        let Ok(request) = record.request_id.as_bytes().try_into() else { return };
         let extended = record.extended_id.as_bytes().try_into().unwrap_or_default();
         let ring = if record.status >= 500 { &self.server } else { &self.client };
-        let entry = Entry { request, extended, record: packed };
-        ring.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+        ring.lock().unwrap_or_else(PoisonError::into_inner).keep(request, extended, record);
     }
 
-    fn find(&self, id: RecordId, found: &mut Vec<Record<'static>>) {
+    fn find(&self, id: &[u8], found: &mut Vec<Record<'static>>) {
         for ring in [&self.client, &self.server] {
             let ring = ring.lock().unwrap_or_else(PoisonError::into_inner);
             let entries = ring.entries.iter().filter(|entry| entry.is(id));
@@ -172,7 +174,8 @@ impl Records {
     /// What is known of a request, the oldest first.
     pub(in crate::gateway) fn find(&self, id: RecordId) -> Vec<Record<'static>> {
         let mut found = Vec::new();
-        self.shards.iter().for_each(|shard| shard.find(id, &mut found));
+        let id = id.to_string();
+        self.shards.iter().for_each(|shard| shard.find(id.as_bytes(), &mut found));
         found.sort_by_key(|record| record.time_ms);
         found
     }

@@ -80,9 +80,16 @@ fn options() -> impl Options {
     bincode::DefaultOptions::new().with_limit(ANSWER_LIMIT as u64)
 }
 
-/// A record as the ring keeps it; `None` when it is larger than an answer may be.
-pub(super) fn pack(record: &Record<'_>) -> Option<Box<[u8]>> {
-    options().serialize(record).ok().map(Vec::into_boxed_slice)
+/// Writes a record as the ring keeps it, in place of what `bytes` held; false when it is larger than an answer may be.
+pub(super) fn pack(record: &Record<'_>, bytes: &mut Vec<u8>) -> bool {
+    bytes.clear();
+    // Under a limit bincode would count first, which costs as much as writing; the record's texts have limits already.
+    let written = bincode::DefaultOptions::new().serialize_into(&mut *bytes, record).is_ok();
+    if bytes.len() > ANSWER_LIMIT {
+        *bytes = Vec::new();
+        return false;
+    }
+    written
 }
 
 /// What [`pack`] made.

@@ -2,6 +2,7 @@
 
 use super::body::Body;
 use super::idle::CoarseTimer;
+use super::names::SentNames;
 use super::socket::{ClientSocket, Watch};
 use http::{HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
@@ -83,6 +84,12 @@ impl ConnInfo {
     /// Our port as `X-Forwarded-Port` has it.
     pub fn local_port_value(&self) -> HeaderValue {
         self.values().1.clone()
+    }
+
+    /// The names of the request's headers as its client wrote them. Only while its answer is being made; over HTTP/2 there
+    /// are none, since they are in lower case anyway.
+    pub fn sent_names(&self) -> SentNames {
+        self.watch.names()
     }
 
     /// Takes the flaw of the request just parsed: a reason to answer 400 and close (bare LF, Content-Length beside

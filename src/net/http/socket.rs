@@ -1,11 +1,13 @@
-//! The client's side of an HTTP/1 connection, with two looks at the bytes that hyper does not take.
+//! The client's side of an HTTP/1 connection, with three looks at the bytes that hyper does not take.
 //!
 //! 1. Half-close: a client that ends its side right behind its request waits for the answer (`nc -N`); one that ends it
 //!    later went away. hyper knows one of both for all, so this socket keeps an early end of file back.
 //! 2. Heads: hyper's parser takes a bare LF for a line end, and drops Content-Length beside Transfer-Encoding. Another
 //!    proxy in front of us may have read them otherwise, which is how requests are smuggled: such a head is marked.
+//! 3. Names: hyper keeps those of headers in lower case alone; as they were sent they are kept here (`names`).
 
 use super::body::{Body, ClientBody};
+use super::names::{NameTrail, SentNames};
 use http::Request;
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -53,12 +55,13 @@ impl Drop for Visit {
     fn drop(&mut self) {
         let state = &self.0.0;
         state.fresh.set(None);
-        if state.whole.take().is_some_and(|whole| !whole.load(Ordering::Relaxed)) {
+        let whole = state.whole.take();
+        if whole.as_ref().is_some_and(|whole| !whole.load(Ordering::Relaxed)) {
             // Answered early: what still comes is body, and no head may be looked for in it.
             state.ending.set(true);
             state.unread.set(true);
         } else {
-            state.head.borrow_mut().restart();
+            state.head.borrow_mut().answered(whole.is_some());
         }
         if let Some(waker) = state.reader.borrow_mut().take() {
             waker.wake();
@@ -72,7 +75,13 @@ impl Watch {
         self.0.fresh.set(Some(Instant::now()));
         let whole = (!request.body().is_end_stream()).then(Arc::<AtomicBool>::default);
         self.0.whole.replace(whole.clone());
+        self.0.head.borrow_mut().names.begin();
         (Visit(self.clone()), request.map(|body| ClientBody::watched(body, whole)))
+    }
+
+    /// The names of the headers of the visit in hand.
+    pub(super) fn names(&self) -> SentNames {
+        self.0.head.borrow().names.names()
     }
 
     /// Whether the connection must end after the answer in hand.
@@ -214,22 +223,30 @@ struct HeadScan {
     started: bool,
     length: bool,
     transfer: bool,
+    names: NameTrail,
 }
 
+/// Of a line that a read cut off so much is kept: enough for its name.
+const LINE_START: usize = 1024;
+
 impl HeadScan {
-    fn restart(&mut self) {
-        self.cut.clear();
-        (self.done, self.started, self.length, self.transfer) = (false, false, false, false);
+    /// The visit in hand is over, its body whole. Behind a head without a body the next one may be looked over already.
+    fn answered(&mut self, had_body: bool) {
+        self.names.finish();
+        if std::mem::take(&mut self.done) || had_body {
+            self.cut.clear();
+            (self.started, self.length, self.transfer) = (false, false, false);
+        }
     }
 
     /// Returns what is wrong with the head so far.
     fn scan(&mut self, bytes: &[u8]) -> Option<&'static str> {
         let mut rest = bytes;
         while !self.done && !rest.is_empty() {
-            let Some(end) = rest.iter().position(|b| *b == b'\n') else {
+            let Some(end) = memchr::memchr(b'\n', rest) else {
                 // Only a line's name and its last byte matter.
-                if self.cut.len() < 64 {
-                    self.cut.extend_from_slice(&rest[..rest.len().min(64)]);
+                if self.cut.len() < LINE_START {
+                    self.cut.extend_from_slice(&rest[..rest.len().min(LINE_START)]);
                 } else if let (Some(last), Some(slot)) = (rest.last(), self.cut.last_mut()) {
                     *slot = *last;
                 }
@@ -256,11 +273,16 @@ impl HeadScan {
         let Some(line) = line.strip_suffix(b"\r") else { return Some("a line of the head ends in a bare LF") };
         if line.is_empty() {
             // Blank lines before the request line are allowed; behind a head without a body stands the next head.
+            if self.started {
+                self.names.end();
+            }
             self.done = self.started && (self.length || self.transfer);
             (self.started, self.length, self.transfer) = (false, false, false);
             return None;
         }
-        self.started = true;
+        if std::mem::replace(&mut self.started, true) {
+            self.names.add(line);
+        }
         let names = |name: &[u8]| line.len() > name.len() && line[..name.len()].eq_ignore_ascii_case(name);
         match line[0] | 0x20 {
             b'c' if names(b"content-length:") => self.length = true,

@@ -1,6 +1,6 @@
 //! From JSON to nodes: every schema that can be reached is compiled once; `$ref` becomes a node's number.
 
-use super::node::{Additional, Dependency, Items, Node, NodeId, TYPES};
+use super::node::{Additional, Dependency, Items, Node, NodeId, Properties, TYPES};
 use super::{Models, Schema, SchemaError, uri};
 use crate::spec::java_regex::JavaRegex;
 use serde_json::{Map, Number, Value as Json};
@@ -168,7 +168,7 @@ impl<'m> Compiler<'m> {
             }
         };
         self.depth -= 1;
-        self.nodes[id] = node;
+        self.nodes[id] = node.settled();
         Ok(id)
     }
 
@@ -292,10 +292,11 @@ impl<'m> Compiler<'m> {
                 ("additionalItems", value) => node.additional_items = self.additional(value, inside)?,
                 ("additionalProperties", value) => node.additional_properties = self.additional(value, inside)?,
                 ("properties", Json::Object(properties)) => {
+                    let mut list = Vec::with_capacity(properties.len());
                     for (name, schema) in properties {
-                        let id = self.node(schema, inside.at(name))?;
-                        node.properties.insert(name.clone(), id);
+                        list.push((name.as_str().into(), self.node(schema, inside.at(name))?));
                     }
+                    node.properties = Properties::of(list);
                 }
                 ("patternProperties", Json::Object(properties)) => {
                     for (pattern, schema) in properties {

@@ -5,11 +5,13 @@
 //! refused when the schema is compiled.
 
 mod compile;
+mod instance;
 mod message;
 mod node;
 mod uri;
 mod validate;
 
+pub use instance::Instance;
 use node::{Node, NodeId};
 use serde_json::Value as Json;
 
@@ -65,7 +67,7 @@ impl Schema {
     }
 
     /// Judges an instance, with `fuel` steps at most: about one for each schema that a value is held against.
-    pub fn validate(&self, instance: &Json, fuel: u64) -> Result<(), Invalid> {
+    pub fn validate(&self, instance: &Instance<'_>, fuel: u64) -> Result<(), Invalid> {
         validate::instance(self, instance, fuel)
     }
 }

@@ -1,10 +1,11 @@
 //! Holding an instance against a schema. As in the Java validator, what lies in a value is looked at only when the
 //! value itself is in order.
 
+use super::instance::{Instance, Item, Kind, Lookup, Several};
 use super::message as say;
-use super::node::{Additional, Dependency, Items, Node, NodeId, type_of};
+use super::node::{Additional, Dependency, Items, Node, NodeId, asks};
 use super::{Invalid, Schema};
-use serde_json::{Map, Number, Value as Json};
+use serde_json::{Number, Value as Json};
 use std::cmp::Ordering;
 use std::collections::HashSet;
 
@@ -59,10 +60,10 @@ impl Said {
 
 type Judged<T> = Result<T, TooMuch>;
 
-pub(super) fn instance(schema: &Schema, instance: &Json, fuel: u64) -> Result<(), Invalid> {
+pub(super) fn instance(schema: &Schema, instance: &Instance<'_>, fuel: u64) -> Result<(), Invalid> {
     let mut validator = Validator { schema, fuel, depth: 0 };
     let mut said = Said::new(true);
-    match validator.check(schema.root, instance, &mut said) {
+    match validator.check(schema.root, instance.root(), &mut said) {
         Ok(()) if said.count == 0 => Ok(()),
         Ok(()) => Err(Invalid {
             messages: said.texts.unwrap_or_default(),
@@ -78,13 +79,13 @@ impl Validator<'_> {
         Ok(())
     }
 
-    fn matches(&mut self, node: NodeId, instance: &Json) -> Judged<bool> {
+    fn matches(&mut self, node: NodeId, instance: Item<'_>) -> Judged<bool> {
         let mut said = Said::new(false);
         self.check(node, instance, &mut said)?;
         Ok(said.count == 0)
     }
 
-    fn count(&mut self, nodes: &[NodeId], instance: &Json) -> Judged<usize> {
+    fn count(&mut self, nodes: &[NodeId], instance: Item<'_>) -> Judged<usize> {
         let mut count = 0;
         for node in nodes {
             count += usize::from(self.matches(*node, instance)?);
@@ -92,7 +93,7 @@ impl Validator<'_> {
         Ok(count)
     }
 
-    fn check(&mut self, node: NodeId, instance: &Json, said: &mut Said) -> Judged<()> {
+    fn check(&mut self, node: NodeId, instance: Item<'_>, said: &mut Said) -> Judged<()> {
         self.charge(1)?;
         if self.depth >= MOST_DEPTH {
             return Err(TooMuch);
@@ -115,7 +116,13 @@ impl Validator<'_> {
     }
 
     /// The same for what lies at `place` in its parent.
-    fn below(&mut self, place: &dyn std::fmt::Display, node: NodeId, instance: &Json, said: &mut Said) -> Judged<()> {
+    fn below(
+        &mut self,
+        place: &dyn std::fmt::Display,
+        node: NodeId,
+        instance: Item<'_>,
+        said: &mut Said,
+    ) -> Judged<()> {
         let found = said.pointer.is_some();
         self.check(node, instance, said)?;
         if let (false, Some(pointer)) = (found, &mut said.pointer) {
@@ -126,65 +133,72 @@ impl Validator<'_> {
     }
 
     /// Keywords about the value itself.
-    fn own(&mut self, node: &Node, instance: &Json, said: &mut Said) -> Judged<()> {
-        let found = type_of(instance);
+    fn own(&mut self, node: &Node, instance: Item<'_>, said: &mut Said) -> Judged<()> {
+        let found = instance.type_bit();
         if let Some(types) = node.types
             && types & found == 0
         {
             said.push(|| say::wrong_type(found, types));
         }
-        if let Some(values) = &node.enumeration {
+        if node.asks(asks::ENUMERATION)
+            && let Some(values) = &node.enumeration
+        {
             let mut found = false;
             for value in values {
                 found = found || self.equal(value, instance)?;
             }
             if !found {
-                said.push(|| say::not_in_enum(instance, values));
+                said.push(|| say::not_in_enum(&instance.json(), values));
             }
         }
-        match instance {
-            Json::Number(number) => numeric(node, number, said),
-            Json::String(text) => self.textual(node, text, said)?,
-            Json::Array(items) => self.array(node, items, said)?,
-            Json::Object(map) => self.object(node, instance, map, said)?,
+        match instance.kind() {
+            Kind::Number(number) if node.asks(asks::NUMBERS) => numeric(node, number, said),
+            Kind::Text(text) if node.asks(asks::TEXTS) => self.textual(node, text, said)?,
+            Kind::List(items) if node.asks(asks::LISTS) => self.array(node, items, said)?,
+            Kind::Map(members) if node.asks(asks::MAPS) => self.object(node, instance, members, said)?,
             _ => {}
         }
-        self.combined(node, instance, said)
+        if node.asks(asks::SCHEMAS) {
+            self.combined(node, instance, said)?;
+        }
+        Ok(())
     }
 
     /// Equal as JSON values: `1` and `1.0` are.
-    fn equal(&mut self, left: &Json, right: &Json) -> Judged<bool> {
+    fn equal(&mut self, left: &Json, right: Item<'_>) -> Judged<bool> {
         self.charge(1)?;
-        Ok(match (left, right) {
-            (Json::Number(left), Json::Number(right)) => compare(left, right) == Ordering::Equal,
-            (Json::String(left), Json::String(right)) => {
+        Ok(match (left, right.kind()) {
+            (Json::Null, Kind::Null) => true,
+            (Json::Bool(left), Kind::Bool(right)) => *left == right,
+            (Json::Number(left), Kind::Number(right)) => compare(left, right) == Ordering::Equal,
+            (Json::String(left), Kind::Text(right)) => {
                 self.charge(left.len().min(right.len()) / 256)?;
                 left == right
             }
-            (Json::Array(left), Json::Array(right)) => {
-                if left.len() != right.len() {
+            (Json::Array(left), Kind::List(right)) => {
+                if left.len() != right.count {
                     return Ok(false);
                 }
-                for (left, right) in left.iter().zip(right) {
+                for (left, right) in left.iter().zip(right.items()) {
                     if !self.equal(left, right)? {
                         return Ok(false);
                     }
                 }
                 true
             }
-            (Json::Object(left), Json::Object(right)) => {
-                if left.len() != right.len() {
+            (Json::Object(left), Kind::Map(right)) => {
+                if left.len() != right.count {
                     return Ok(false);
                 }
-                for (name, value) in left {
-                    match right.get(name) {
-                        Some(other) if self.equal(value, other)? => {}
+                for (name, value) in right.members() {
+                    match left.get(name) {
+                        Some(known) if self.equal(known, value)? => {}
                         _ => return Ok(false),
                     }
                 }
                 true
             }
-            (left, right) => left == right,
+            _ => false,
         })
     }
 
@@ -208,8 +222,8 @@ impl Validator<'_> {
         Ok(())
     }
 
-    fn array(&mut self, node: &Node, items: &[Json], said: &mut Said) -> Judged<()> {
-        let count = items.len() as u64;
+    fn array(&mut self, node: &Node, items: Several<'_>, said: &mut Said) -> Judged<()> {
+        let count = items.count as u64;
         if let Some(minimum) = node.min_items.filter(|minimum| count < *minimum) {
             said.push(|| say::few_items(count, minimum));
         }
@@ -217,14 +231,14 @@ impl Validator<'_> {
             said.push(|| say::many_items(count, maximum));
         }
         if let (Items::Each(schemas), Additional::None) = (&node.items, node.additional_items)
-            && items.len() > schemas.len()
+            && items.count > schemas.len()
         {
             said.push(|| say::many_items(count, schemas.len() as u64));
         }
         if node.unique_items {
             let mut seen = HashSet::new();
-            for item in items {
-                let text = canonical(item);
+            for item in items.items() {
+                let text = canonical(&item.json());
                 self.charge(1 + text.len() / 32)?;
                 if !seen.insert(text) {
                     said.push(|| say::DUPLICATES.to_owned());
@@ -235,8 +249,8 @@ impl Validator<'_> {
         Ok(())
     }
 
-    fn object(&mut self, node: &Node, instance: &Json, map: &Map<String, Json>, said: &mut Said) -> Judged<()> {
-        let count = map.len() as u64;
+    fn object(&mut self, node: &Node, instance: Item<'_>, members: Several<'_>, said: &mut Said) -> Judged<()> {
+        let count = members.count as u64;
         if let Some(minimum) = node.min_properties.filter(|minimum| count < *minimum) {
             said.push(|| say::few_properties(count, minimum));
         }
@@ -244,25 +258,29 @@ impl Validator<'_> {
             said.push(|| say::many_properties(count, maximum));
         }
         self.charge(node.required.len() / 8)?;
-        let absent = |names: &'_ [String]| -> Vec<String> {
-            names.iter().filter(|name| !map.contains_key(*name)).cloned().collect()
-        };
+        let depended = node.dependencies.iter().map(|(_, dependency)| match dependency {
+            Dependency::Properties(names) => 1 + names.len(),
+            Dependency::Schema(_) => 1,
+        });
+        let map = Lookup::of(members, node.required.len() + depended.sum::<usize>());
+        let absent =
+            |names: &'_ [String]| -> Vec<String> { names.iter().filter(|name| !map.holds(name)).cloned().collect() };
         let missing = absent(&node.required);
         if !missing.is_empty() {
             said.push(|| say::missing(&missing.iter().map(String::as_str).collect::<Vec<_>>()));
         }
         if matches!(node.additional_properties, Additional::None) {
             let mut unwanted = Vec::new();
-            for name in map.keys() {
+            for (name, _) in members.members() {
                 self.charge(1)?;
                 for (regex, _) in &node.pattern_properties {
                     self.charge(regex.cost(name.len()))?;
                 }
                 // One that is given up vouches for nothing.
-                let known = node.properties.contains_key(name)
+                let known = node.properties.get(name).is_some()
                     || node.pattern_properties.iter().any(|(regex, _)| regex.finds(name).unwrap_or(false));
                 if !known {
-                    unwanted.push(name.as_str());
+                    unwanted.push(name);
                 }
             }
             if !unwanted.is_empty() {
@@ -270,7 +288,7 @@ impl Validator<'_> {
                 said.push(|| say::unwanted(&unwanted));
             }
         }
-        for (name, dependency) in node.dependencies.iter().filter(|(name, _)| map.contains_key(name)) {
+        for (name, dependency) in node.dependencies.iter().filter(|(name, _)| map.holds(name)) {
             match dependency {
                 Dependency::Properties(required) => {
                     let missing = absent(required);
@@ -285,7 +303,7 @@ impl Validator<'_> {
         Ok(())
     }
 
-    fn combined(&mut self, node: &Node, instance: &Json, said: &mut Said) -> Judged<()> {
+    fn combined(&mut self, node: &Node, instance: Item<'_>, said: &mut Said) -> Judged<()> {
         if !node.all_of.is_empty() {
             let matched = self.count(&node.all_of, instance)?;
             if matched < node.all_of.len() {
@@ -310,10 +328,10 @@ impl Validator<'_> {
     }
 
     /// What lies in an array or an object.
-    fn children(&mut self, node: &Node, instance: &Json, said: &mut Said) -> Judged<()> {
-        match instance {
-            Json::Array(items) => {
-                for (at, item) in items.iter().enumerate() {
+    fn children(&mut self, node: &Node, instance: Item<'_>, said: &mut Said) -> Judged<()> {
+        match instance.kind() {
+            Kind::List(items) if node.asks(asks::LISTS) => {
+                for (at, item) in items.items().enumerate() {
                     let schema = match &node.items {
                         Items::Any => None,
                         Items::All(schema) => Some(*schema),
@@ -327,22 +345,22 @@ impl Validator<'_> {
                     }
                 }
             }
-            Json::Object(map) => {
-                for (name, value) in map {
+            Kind::Map(members) if node.asks(asks::MAPS) => {
+                for (name, value) in members.members() {
                     let mut known = false;
                     if let Some(schema) = node.properties.get(name) {
                         known = true;
-                        self.below(name, *schema, value, said)?;
+                        self.below(&name, schema, value, said)?;
                     }
                     for (regex, schema) in &node.pattern_properties {
                         self.charge(regex.cost(name.len()))?;
                         if regex.finds(name).map_err(|_| TooMuch)? {
                             known = true;
-                            self.below(name, *schema, value, said)?;
+                            self.below(&name, *schema, value, said)?;
                         }
                     }
                     if let (false, Additional::Schema(schema)) = (known, node.additional_properties) {
-                        self.below(name, schema, value, said)?;
+                        self.below(&name, schema, value, said)?;
                     }
                 }
             }
