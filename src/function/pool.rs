@@ -154,11 +154,9 @@ impl Pool {
                 .line
                 .iter()
                 .any(|waiter| waiter.ready.deployed.key == ready.deployed.key && !waiter.give.is_closed());
-            if !others {
-                if let Some(lease) = self.grant(&mut state, ready) {
-                    self.measure(&state);
-                    return Ok(lease);
-                }
+            if !others && let Some(lease) = self.grant(&mut state, ready) {
+                self.measure(&state);
+                return Ok(lease);
             }
             if state.line.len() >= self.waiting {
                 state.line.retain(|waiter| !waiter.give.is_closed());
@@ -222,8 +220,7 @@ impl Pool {
             || state.memory_mib - state.leaving_mib + needs > self.memory_mib
         {
             // What leaves makes room in a moment; until then the call waits.
-            let oldest =
-                state.shelves.iter().flat_map(|(_, shelf)| &shelf.idle).min_by_key(|process| idle_since(process));
+            let oldest = state.shelves.values().flat_map(|shelf| &shelf.idle).min_by_key(|process| idle_since(process));
             let oldest = oldest.cloned()?;
             state.shelves.values_mut().for_each(|shelf| shelf.idle.retain(|process| !Arc::ptr_eq(process, &oldest)));
             leave(state, &oldest);

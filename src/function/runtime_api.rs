@@ -94,10 +94,10 @@ async fn connection(
     let mut http = hyper::server::conn::http1::Builder::new();
     // A runtime is silent between its questions.
     http.header_read_timeout(None);
-    if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
-        if error.is_parse() {
-            desk.break_rule("it does not speak HTTP with its Runtime API");
-        }
+    if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await
+        && error.is_parse()
+    {
+        desk.break_rule("it does not speak HTTP with its Runtime API");
     }
 }
 

@@ -9,3 +9,4 @@ mod runtimes;
 #[path = "../nodes/skip.rs"]
 mod skip;
 mod streams;
+mod without_namespaces;

@@ -25,10 +25,11 @@ pub(super) fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     if let Err(error) = std::env::set_current_dir(&code) {
         return failed("the code's directory", error);
     }
-    if user != 0 && rustix::process::geteuid().is_root() {
-        if let Err(error) = become_user(user) {
-            return failed("another user", error);
-        }
+    if user != 0
+        && rustix::process::geteuid().is_root()
+        && let Err(error) = become_user(user)
+    {
+        return failed("another user", error);
     }
     let boxed = match enter() {
         Ok(()) => "boxed".to_owned(),
