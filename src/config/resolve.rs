@@ -203,9 +203,19 @@ impl NodeConfig {
             egress_allow: settings.egress.allow.unwrap_or_default(),
             backend_ca: settings.backends.ca,
             backend_connections: backend_connections(settings.backends.connections)?,
-            cache_bytes: cache_bytes(settings.cache.mib)?,
+            cache_bytes: match settings.cache.mib.unwrap_or(256) {
+                mib @ 1..=1_048_576 => mib << 20,
+                other => {
+                    let (name, value) = ("cache.mib", other.to_string());
+                    return Err(ConfigError::Value { name, value, rule: "1 to 1048576" });
+                }
+            },
             trusted_proxies: settings.trusted_proxies.unwrap_or_default(),
-            access_log: access_log(settings.log.access.as_deref()),
+            access_log: match settings.log.access.as_deref() {
+                None | Some("stdout") => AccessLog::Stdout,
+                Some("off") => AccessLog::Off,
+                Some(file) => AccessLog::File(PathBuf::from(file)),
+            },
             stage_logs: stage_logs(&settings.logs)?,
             functions: settings.functions.resolve(dev)?,
             cluster_id: settings.cluster.id,
@@ -250,8 +260,14 @@ impl NodeConfig {
     }
 }
 
-            backend_connections: backend_connections(settings.backends.connections)?,
-            cache_bytes: cache_bytes(settings.cache.mib)?,
+fn backend_connections(asked: Option<usize>) -> Result<usize, ConfigError> {
+    match asked {
+        None => Ok(1_024),
+        Some(connections @ 1..=65_536) => Ok(connections),
+        Some(other) => {
+            let (name, value) = ("backends.connections", other.to_string());
+            Err(ConfigError::Value { name, value, rule: "1–65,536" })
+        }
     }
 }
 

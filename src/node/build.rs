@@ -115,10 +115,7 @@ pub(super) fn build(ground: &Ground, config: &NodeConfig, group: &ConfigGroup) -
         gateway,
         registry,
     });
-    register(ground, &shared);
-    let (puts, gets) = BlobPeer::handlers(code.blobs.clone());
-    ground.peers.register(kind::BLOB_PUT, puts);
-    ground.peers.register(kind::BLOB_GET, gets);
+    register(ground, &shared, &code);
     Ok(Built { shared, usage, workers, pool, policy, logs, code, functions })
 }
 
@@ -155,8 +152,11 @@ fn functions(
 }
 
 /// What peers may ask of this node, beside Raft and usage.
-fn register(ground: &Ground, shared: &Arc<NodeShared>) {
+fn register(ground: &Ground, shared: &Arc<NodeShared>, code: &CodeStore) {
     let peers = &ground.peers;
+    let (puts, gets) = BlobPeer::handlers(code.blobs.clone());
+    peers.register(kind::BLOB_PUT, puts);
+    peers.register(kind::BLOB_GET, gets);
     peers.register(kind::FORWARD, shared.receiver.clone());
     let look = Arc::new(look::LookAtThisNode(Arc::downgrade(shared)));
     peers.register(kind::STATUS, Unary::new(look, 1_024));
