@@ -203,19 +203,9 @@ impl NodeConfig {
             egress_allow: settings.egress.allow.unwrap_or_default(),
             backend_ca: settings.backends.ca,
             backend_connections: backend_connections(settings.backends.connections)?,
-            cache_bytes: match settings.cache.mib.unwrap_or(256) {
-                mib @ 1..=1_048_576 => mib << 20,
-                other => {
-                    let (name, value) = ("cache.mib", other.to_string());
-                    return Err(ConfigError::Value { name, value, rule: "1 to 1048576" });
-                }
-            },
+            cache_bytes: cache_bytes(settings.cache.mib)?,
             trusted_proxies: settings.trusted_proxies.unwrap_or_default(),
-            access_log: match settings.log.access.as_deref() {
-                None | Some("stdout") => AccessLog::Stdout,
-                Some("off") => AccessLog::Off,
-                Some(file) => AccessLog::File(PathBuf::from(file)),
-            },
+            access_log: access_log(settings.log.access.as_deref()),
             stage_logs: stage_logs(&settings.logs)?,
             functions: settings.functions.resolve(dev)?,
             cluster_id: settings.cluster.id,
@@ -257,6 +247,21 @@ impl NodeConfig {
             && self.gateway_https.is_private()
             && self.admin.is_private()
             && self.peers.ip().is_loopback()
+    }
+}
+
+fn cache_bytes(mib: Option<u64>) -> Result<u64, ConfigError> {
+    match mib.unwrap_or(256) {
+        mib @ 1..=1_048_576 => Ok(mib << 20),
+        other => Err(ConfigError::Value { name: "cache.mib", value: other.to_string(), rule: "1 to 1048576" }),
+    }
+}
+
+fn access_log(to: Option<&str>) -> AccessLog {
+    match to {
+        None | Some("stdout") => AccessLog::Stdout,
+        Some("off") => AccessLog::Off,
+        Some(file) => AccessLog::File(PathBuf::from(file)),
     }
 }
 
