@@ -55,7 +55,7 @@ fn a_function_is_shown_as_it_was_made_by_every_form_of_its_name() {
     assert_eq!(bench.get(elsewhere).refused().2, text);
     let foreign = bench.get("/2015-03-31/functions/111122223333%3Afunction%3Apets").refused();
     assert_eq!((foreign.0, foreign.1.as_str()), (403, "AccessDeniedException"));
-    let both = bench.get(&format!("/2015-03-31/functions/pets%3A1?Qualifier=2")).refused();
+    let both = bench.get("/2015-03-31/functions/pets%3A1?Qualifier=2").refused();
     assert_eq!(both, invalid("The derived qualifier from the function name does not match the specified qualifier."));
     let again = bench.post("/2015-03-31/functions/", Bench::function_body("pets")).refused();
     let text = "Function already exist: pets".to_owned();
