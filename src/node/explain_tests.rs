@@ -97,7 +97,7 @@ fn one_record_alone_says_what_it_knows() {
             && states(&answer).contains(&"admit passed -".to_owned())
     );
     // A step of a newer version.
-    let answer = explained(&mut [at("n1", "near", record("cache", 500))], &[]);
+    let answer = explained(&mut [at("n1", "near", record("ponder", 500))], &[]);
     assert!(states(&answer).iter().all(|step| step.contains(" unknown ")));
 }
 
