@@ -16,6 +16,7 @@ pub mod cluster;
 pub mod config;
 pub mod control;
 pub mod edge;
+pub mod function;
 pub mod gateway;
 pub mod net;
 pub mod node;

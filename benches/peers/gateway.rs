@@ -98,11 +98,16 @@ pub(crate) fn set_up(owner: &Owner, backend: &str) -> Outcome<Api> {
     let made = owner.must("POST", "/restapis", "{\"name\":\"bench\"}", 201);
     let bench = Made { owner, api: member(&made, "id")?, root: member(&made, "rootResourceId")? };
     bench.method("mock", None, false)?;
+    bench.method("kept", Some(&format!("http://{backend}/mock")), false)?;
     bench.method("1k", Some(&format!("http://{backend}/1k")), false)?;
     bench.method("1m", Some(&format!("http://{backend}/1m")), false)?;
     bench.method("keyed", Some(&format!("http://{backend}/1k")), true)?;
     bench.orders(&format!("http://{backend}/order"))?;
     bench.call("POST", &format!("/restapis/{}/deployments", bench.api), &json!({"stageName": "prod"}), 201);
+    let kept = json!({"patchOperations": [
+        {"op": "replace", "path": "/cacheClusterEnabled", "value": "true"},
+        {"op": "replace", "path": "/~1kept/GET/caching/enabled", "value": "true"}]});
+    bench.call("PATCH", &format!("/restapis/{}/stages/prod", bench.api), &kept, 200);
     let key = bench.call("POST", "/apikeys", &json!({"name": "bench", "enabled": true}), 201);
     let plan = json!({
         "name": "bench",

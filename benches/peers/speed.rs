@@ -201,8 +201,11 @@ impl Field {
         let whole =
             [("Meridian, its plain proxy of the same body", "/order"), ("Meridian, the whole pipeline", "/full")];
         let whole = whole.into_iter().filter_map(|(name, path)| self.ours(name, path, false)).collect();
+        let kept = [("Meridian, a mock", "/mock"), ("Meridian, a kept answer", "/kept")];
+        let kept = kept.into_iter().filter_map(|(name, path)| self.ours(name, path, false)).collect();
         vec![
             plain("Mock, 64 connections", 64, mocks),
+            plain("A kept answer of the same size as the mock's, 64 connections", 64, kept),
             plain("Proxy 1 KiB, 64 connections", 64, self.proxies("/1k", false)),
             plain("Proxy 1 KiB, 1 connection", 1, self.proxies("/1k", false)),
             plain("Proxy 1 MiB, 16 connections", 16, self.proxies("/1m", false)),

@@ -7,6 +7,7 @@ mod ids;
 mod mint;
 
 pub mod cluster;
+pub mod lambda;
 pub mod v1;
 
 pub use ids::{AccountId, ApiId, Region, StageName};
@@ -75,6 +76,12 @@ pub enum Table {
     BasePathMapping = 107,
     /// A VPC endpoint's way to a private domain name; id: its ARN.
     DomainNameAccessAssociation = 108,
+    /// A function; id: its name.
+    Function = 109,
+    /// A version of a function; id: `{function}/{version}`, padded.
+    FunctionVersion = 110,
+    /// An alias of a function; id: `{function}/{alias}`.
+    FunctionAlias = 111,
 
     /// The cluster itself; id: empty.
     Cluster = 200,
@@ -95,7 +102,7 @@ impl Table {
     pub const FIRST_DELIVERY: u8 = 64;
 
     /// Every table, in order.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 29] = [
         Self::RestApi,
         Self::Resource,
         Self::Method,
@@ -116,6 +123,9 @@ impl Table {
         Self::DomainName,
         Self::BasePathMapping,
         Self::DomainNameAccessAssociation,
+        Self::Function,
+        Self::FunctionVersion,
+        Self::FunctionAlias,
         Self::Cluster,
         Self::Node,
         Self::Token,

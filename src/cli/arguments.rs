@@ -2,8 +2,8 @@
 
 use super::CliError;
 use crate::config::{
-    AwsSettings, ClusterSettings, Listen, ListenSettings, LogSettings, NodeConfig, Settings, StageLogSettings,
-    TlsSettings,
+    AwsSettings, ClusterSettings, FunctionSettings, Listen, ListenSettings, LogSettings, NodeConfig, Settings,
+    StageLogSettings, TlsSettings,
 };
 use clap::Args;
 use std::{net::SocketAddr, path::PathBuf};
@@ -65,6 +65,9 @@ pub struct NodeArguments {
     /// Access and execution logs of stages: `files` (in the data directory), or `stdout` [default: files]
     #[arg(long, env = "MERIDIAN_LOGS")]
     logs: Option<String>,
+    /// Run Lambda functions on this node [default: off; with --dev: on]
+    #[arg(long, env = "MERIDIAN_FUNCTIONS", value_name = "on|off", value_parser = clap::builder::BoolishValueParser::new())]
+    functions: Option<bool>,
     /// Longest round trip between voters to reckon with until it is measured [default: 100]
     #[arg(long, env = "MERIDIAN_ROUND_TRIP_MS", hide = true)]
     round_trip_ms: Option<u64>,
@@ -112,6 +115,7 @@ impl NodeArguments {
             tls: TlsSettings { cert: self.tls_cert, key: self.tls_key },
             log: LogSettings { access: self.access_log },
             logs: StageLogSettings { to: self.logs, ..StageLogSettings::default() },
+            functions: FunctionSettings { enabled: self.functions, ..FunctionSettings::default() },
             cluster: ClusterSettings { round_trip_ms: self.round_trip_ms, ..ClusterSettings::default() },
             aws: AwsSettings { endpoint: self.aws_endpoint, ..AwsSettings::default() },
             ..Settings::default()

@@ -97,6 +97,10 @@ struct Later {
 /// Runs what the command line says.
 #[must_use]
 pub fn run() -> ExitCode {
+    // Between the node and a function's runtime stands this program, which no person calls.
+    if let Some(code) = crate::function::child::run(std::env::args_os()) {
+        return code;
+    }
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Start(start) => start.run(),

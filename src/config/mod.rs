@@ -5,12 +5,16 @@
 //! MERIDIAN_* and flags (cli) ─────┴─ Settings, field by field ──▶ NodeConfig (checked: what listens, where, with what)
 //! ```
 
+mod functions;
 mod listen;
 mod resolve;
+mod secret;
 mod settings;
 
+pub use functions::{FunctionSettings, Functions};
 pub use listen::Listen;
 pub use resolve::{AccessLog, ConfigError, NodeConfig, Profile, StageLogs, TlsFiles};
+pub use secret::{CredentialSettings, Secret};
 pub use settings::{
     AwsSettings, BackendSettings, ClusterSettings, EgressSettings, ListenSettings, LogSettings, Settings,
     StageLogSettings, TlsSettings,

@@ -1,6 +1,6 @@
 //! Settings checked and completed: what the node is built from.
 
-use super::{AwsSettings, Listen, Settings, StageLogSettings};
+use super::{AwsSettings, Functions, Listen, Settings, StageLogSettings};
 use crate::catalog::{AccountId, Region};
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -84,12 +84,16 @@ pub struct NodeConfig {
     pub backend_ca: Option<PathBuf>,
     /// Connections to one backend, at most.
     pub backend_connections: usize,
+    /// Answers that all stages with a cache keep on this node, bytes.
+    pub cache_bytes: u64,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
     /// Where one line per visit goes.
     pub access_log: AccessLog,
     /// Where the stages' logs go.
     pub stage_logs: StageLogs,
+    /// Lambda functions that the node runs itself.
+    pub functions: Functions,
     /// The cluster that this node must belong to, if the operator names one.
     pub cluster_id: Option<String>,
     /// The longest round trip between voters to reckon with until it is measured, milliseconds.
@@ -198,21 +202,12 @@ impl NodeConfig {
             aws: settings.aws,
             egress_allow: settings.egress.allow.unwrap_or_default(),
             backend_ca: settings.backends.ca,
-            backend_connections: match settings.backends.connections {
-                None => 1_024,
-                Some(connections @ 1..=65_536) => connections,
-                Some(other) => {
-                    let (name, value) = ("backends.connections", other.to_string());
-                    return Err(ConfigError::Value { name, value, rule: "1–65,536" });
-                }
-            },
+            backend_connections: backend_connections(settings.backends.connections)?,
+            cache_bytes: cache_bytes(settings.cache.mib)?,
             trusted_proxies: settings.trusted_proxies.unwrap_or_default(),
-            access_log: match settings.log.access.as_deref() {
-                None | Some("stdout") => AccessLog::Stdout,
-                Some("off") => AccessLog::Off,
-                Some(file) => AccessLog::File(PathBuf::from(file)),
-            },
+            access_log: access_log(settings.log.access.as_deref()),
             stage_logs: stage_logs(&settings.logs)?,
+            functions: settings.functions.resolve(dev)?,
             cluster_id: settings.cluster.id,
             round_trip_ms: settings.cluster.round_trip_ms.unwrap_or(100).min(2_000),
             dev,
@@ -252,6 +247,32 @@ impl NodeConfig {
             && self.gateway_https.is_private()
             && self.admin.is_private()
             && self.peers.ip().is_loopback()
+    }
+}
+
+fn cache_bytes(mib: Option<u64>) -> Result<u64, ConfigError> {
+    match mib.unwrap_or(256) {
+        mib @ 1..=1_048_576 => Ok(mib << 20),
+        other => Err(ConfigError::Value { name: "cache.mib", value: other.to_string(), rule: "1 to 1048576" }),
+    }
+}
+
+fn access_log(to: Option<&str>) -> AccessLog {
+    match to {
+        None | Some("stdout") => AccessLog::Stdout,
+        Some("off") => AccessLog::Off,
+        Some(file) => AccessLog::File(PathBuf::from(file)),
+    }
+}
+
+fn backend_connections(asked: Option<usize>) -> Result<usize, ConfigError> {
+    match asked {
+        None => Ok(1_024),
+        Some(connections @ 1..=65_536) => Ok(connections),
+        Some(other) => {
+            let (name, value) = ("backends.connections", other.to_string());
+            Err(ConfigError::Value { name, value, rule: "1–65,536" })
+        }
     }
 }
 

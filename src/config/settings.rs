@@ -1,6 +1,6 @@
 //! The settings as somebody wrote them: every one may be absent, and a stronger source overrides a weaker one.
 
-use super::Listen;
+use super::{CredentialSettings, FunctionSettings, Listen};
 use serde::Deserialize;
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
@@ -30,6 +30,8 @@ pub struct Settings {
     pub egress: EgressSettings,
     /// How backends are called.
     pub backends: BackendSettings,
+    /// The stages' caches.
+    pub cache: CacheSettings,
     /// Proxies whose `X-Forwarded-For` is believed, as addresses.
     pub trusted_proxies: Option<Vec<std::net::IpAddr>>,
     /// The cluster that this node belongs to.
@@ -38,6 +40,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// Where the stages' logs go.
     pub logs: StageLogSettings,
+    /// Lambda functions that the node runs itself.
+    pub functions: FunctionSettings,
 }
 
 /// `[logs]`.
@@ -94,8 +98,10 @@ pub struct TlsSettings {
 pub struct AwsSettings {
     /// Default endpoint for every service.
     pub endpoint: Option<String>,
-    /// Endpoints by service.
+    /// Endpoints by service (`lambda`), or by service and region (`lambda.eu-west-1`).
     pub endpoints: BTreeMap<String, String>,
+    /// Access keys by account, by a role's ARN, or `default`.
+    pub credentials: BTreeMap<String, CredentialSettings>,
 }
 
 /// `[egress]`.
@@ -114,6 +120,14 @@ pub struct BackendSettings {
     pub ca: Option<PathBuf>,
     /// Connections to one backend, at most.
     pub connections: Option<usize>,
+}
+
+/// `[cache]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CacheSettings {
+    /// Answers that all stages with a cache keep on this node, MiB.
+    pub mib: Option<u64>,
 }
 
 /// `[cluster]`.
@@ -157,12 +171,14 @@ impl Settings {
             aws: AwsSettings {
                 endpoint: stronger.aws.endpoint.or(self.aws.endpoint),
                 endpoints: self.aws.endpoints.into_iter().chain(stronger.aws.endpoints).collect(),
+                credentials: self.aws.credentials.into_iter().chain(stronger.aws.credentials).collect(),
             },
             egress: EgressSettings { allow: stronger.egress.allow.or(self.egress.allow) },
             backends: BackendSettings {
                 ca: stronger.backends.ca.or(self.backends.ca),
                 connections: stronger.backends.connections.or(self.backends.connections),
             },
+            cache: CacheSettings { mib: stronger.cache.mib.or(self.cache.mib) },
             trusted_proxies: stronger.trusted_proxies.or(self.trusted_proxies),
             log: LogSettings { access: stronger.log.access.or(self.log.access) },
             logs: StageLogSettings {
@@ -170,6 +186,7 @@ impl Settings {
                 file_mib: stronger.logs.file_mib.or(self.logs.file_mib),
                 keep: stronger.logs.keep.or(self.logs.keep),
             },
+            functions: self.functions.overridden_by(stronger.functions),
             cluster: ClusterSettings {
                 id: stronger.cluster.id.or(self.cluster.id),
                 round_trip_ms: stronger.cluster.round_trip_ms.or(self.cluster.round_trip_ms),

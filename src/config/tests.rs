@@ -15,6 +15,23 @@ fn defaults_listen_on_loopback_only() {
 }
 
 #[test]
+fn functions_are_off_unless_somebody_turns_them_on() {
+    let enabled = |toml: &str, dev| resolve(toml, dev).unwrap().functions.enabled;
+    assert!(!enabled("", false) && enabled("", true));
+    assert!(enabled("[functions]\nenabled = true", false) && !enabled("[functions]\nenabled = false", true));
+}
+
+#[test]
+fn interpreters_of_both_sources_count() {
+    let file = "[functions]\nmemory_mib = 5\n[functions.interpreters]\n'python3.11' = '/a'\n'python3.12' = '/b'";
+    let flags = "[functions.interpreters]\n'python3.12' = '/c'";
+    let both = Settings::from_toml(file).unwrap().overridden_by(Settings::from_toml(flags).unwrap());
+    let functions = NodeConfig::resolve(both, "host", false).unwrap().functions;
+    let paths: Vec<_> = functions.interpreters.values().map(|path| path.display().to_string()).collect();
+    assert_eq!((paths, functions.memory_mib), (vec!["/a".to_owned(), "/c".to_owned()], 5));
+}
+
+#[test]
 fn flags_are_stronger_than_the_file() {
     let file = Settings::from_toml("region = 'eu-west-1'\nname = 'a'\n[listen]\nadmin = '127.0.0.1:1'").unwrap();
     let flags = Settings::from_toml("name = 'b'\n[listen]\ngateway_http = 'off'").unwrap();
@@ -37,6 +54,12 @@ fn what_makes_no_sense_is_refused_by_name() {
         ("[listen]\nadmin = '0.0.0.0:4566'", "without TLS"),
         ("[tls]\ncert = 'a.pem'", "--tls-key"),
         ("[backends]\nconnections = 0", "1–65,536"),
+        ("[functions]\nzip_mib = 0", "functions.zip_mib"),
+        ("[functions]\ncode_mib = 9999999999", "functions.code_mib"),
+        ("[functions]\nidle_s = 0", "functions.idle_s"),
+        ("[functions]\nconcurrency = 1000000", "functions.concurrency"),
+        ("[functions]\nnode_ric = 'here'", "absolute"),
+        ("[cache]\nmib = 0", "1 to 1048576"),
     ] {
         let said = refused(toml, false);
         assert!(said.contains(words), "{toml}: {said}");

@@ -5,7 +5,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use http::{HeaderMap, Request};
 
-use super::{Fault, Seal, Settings, door};
+use super::{Fault, Seal, Settings, door, router};
 use crate::catalog::cluster::AdminKey;
 use crate::catalog::{AccountId, Region};
 use crate::spec::sigv4;
@@ -107,7 +107,8 @@ fn by_signature(
     let secret = seal.open(&key.secret_sealed).and_then(|bytes| String::from_utf8(bytes).ok());
     let secret =
         secret.ok_or_else(|| Fault::internal("the secret of an access key cannot be unsealed on this node"))?;
-    claim.verify(&request_, &secret, now_ms, &sigv4::Rules::default())?;
+    let services: &[&str] = if router::is_lambda(request.uri().path()) { &["lambda"] } else { &["apigateway"] };
+    claim.verify(&request_, &secret, now_ms, &sigv4::Rules { services, ..sigv4::Rules::default() })?;
     Ok(Principal { account: key.account, access_key: claim.access_key, region })
 }
 

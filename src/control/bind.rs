@@ -9,9 +9,10 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::Fault;
-use super::model::{At, Member, Operation, Shape};
+use super::model::{At, Member, Operation, Service, Shape};
 use super::router::{Query, Route};
 use super::table::SHAPES;
+use crate::spec::java_regex::JavaRegex;
 
 /// Arguments by SDK name, and the body where it is an argument itself.
 pub type Arguments = (Map<String, Value>, Bytes);
@@ -27,12 +28,15 @@ pub fn bind(route: &Route, query: &Query, headers: &HeaderMap, body: &Bytes) -> 
     let json = read_body(operation, body)?;
     let mut input = Map::new();
     let (mut late, mut payload) = (Vec::new(), Bytes::new());
-    let mut errors = Errors::default();
-    let root = format!("{}{}Input", operation.name[..1].to_ascii_lowercase(), &operation.name[1..]);
+    let mut errors = Errors { lambda: operation.service == Service::Lambda, ..Errors::default() };
+    let root = match errors.lambda {
+        true => String::new(),
+        false => format!("{}{}Input", operation.name[..1].to_ascii_lowercase(), &operation.name[1..]),
+    };
     for member in members {
         match member.at {
             At::Body => {
-                let path = format!("{root}.{}", member.name);
+                let path = errors.path(&root, member.name);
                 let value = json.get(member.wire).filter(|v| !v.is_null());
                 let value = value.map(|v| typed(v, member.shape(), &path, &mut errors)).transpose()?;
                 keep(&mut input, member, value, &path, &mut errors);
@@ -43,10 +47,18 @@ pub fn bind(route: &Route, query: &Query, headers: &HeaderMap, body: &Bytes) -> 
     }
     for member in late {
         let value = outside(member, members, route, query, headers);
-        if let Some(Value::String(text)) = &value {
-            check_text(text, member.shape(), member.name, &mut errors);
+        let path = if errors.lambda { errors.path("", member.name) } else { member.name.to_owned() };
+        match &value {
+            Some(Value::String(text)) => check_text(text, member.shape(), &path, &mut errors),
+            // The older services tolerate a number out of bounds here.
+            Some(Value::Number(number)) if errors.lambda => {
+                if let (Shape::Range(least, most), Some(number)) = (member.shape(), number.as_i64()) {
+                    range(number, *least, *most, &path, &mut errors);
+                }
+            }
+            _ => {}
         }
-        keep(&mut input, member, value, member.name, &mut errors);
+        keep(&mut input, member, value, &path, &mut errors);
     }
     if errors.count == 0 { Ok((input, payload)) } else { Err(Fault::validation(errors.count, &errors.told)) }
 }
@@ -59,11 +71,23 @@ const MOST_TOLD: usize = 100;
 struct Errors {
     count: usize,
     told: Vec<String>,
+    /// Lambda names members from a small letter on, and not the input that they belong to.
+    lambda: bool,
 }
 
 impl Errors {
     /// What is shown of a value that nobody would read to its end.
     const SHOWN: usize = 1_024;
+
+    fn path(&self, of: &str, name: &str) -> String {
+        match (self.lambda, name.split_at_checked(1)) {
+            (true, Some((first, rest))) => {
+                let dot = if of.is_empty() { "" } else { "." };
+                format!("{of}{dot}{}{rest}", first.to_ascii_lowercase())
+            }
+            _ => format!("{of}.{name}"),
+        }
+    }
 
     fn add(&mut self, value: &str, path: &str, constraint: &str) {
         self.count += 1;
@@ -74,11 +98,32 @@ impl Errors {
     }
 }
 
+/// A pattern of the table.
+enum Pattern {
+    Linear(Regex),
+    /// One that looks around.
+    Java(JavaRegex),
+}
+
+impl Pattern {
+    fn of(pattern: &str) -> Option<Pattern> {
+        let linear = Regex::new(&format!("^(?:{pattern})$")).map(Pattern::Linear);
+        linear.ok().or_else(|| JavaRegex::compile(pattern).map(Pattern::Java).ok())
+    }
+
+    fn is_match(&self, text: &str) -> bool {
+        match self {
+            Pattern::Linear(regex) => regex.is_match(text),
+            Pattern::Java(regex) => regex.matches(text).unwrap_or_default(),
+        }
+    }
+}
+
 /// The patterns of the table, compiled once.
-static PATTERNS: LazyLock<BTreeMap<&'static str, Regex>> = LazyLock::new(|| {
+static PATTERNS: LazyLock<BTreeMap<&'static str, Pattern>> = LazyLock::new(|| {
     let patterns =
         SHAPES.iter().filter_map(|shape| if let Shape::Pattern(pattern) = shape { Some(*pattern) } else { None });
-    patterns.filter_map(|pattern| Some((pattern, Regex::new(&format!("^(?:{pattern})$")).ok()?))).collect()
+    patterns.filter_map(|pattern| Some((pattern, Pattern::of(pattern)?))).collect()
 });
 
 fn keep(input: &mut Map<String, Value>, member: &Member, value: Option<Value>, path: &str, errors: &mut Errors) {
@@ -165,7 +210,7 @@ fn typed(value: &Value, shape: &Shape, path: &str, errors: &mut Errors) -> Resul
 fn structure(map: &Map<String, Value>, members: &[Member], path: &str, errors: &mut Errors) -> Result<Value, Fault> {
     let mut out = Map::new();
     for member in members {
-        let path = format!("{path}.{}", member.name);
+        let path = errors.path(path, member.name);
         let value = map.get(member.wire).filter(|v| !v.is_null());
         let value = value.map(|v| typed(v, member.shape(), &path, errors)).transpose()?;
         keep(&mut out, member, value, &path, errors);
@@ -261,4 +306,18 @@ fn check_text(text: &str, shape: &Shape, path: &str, errors: &mut Errors) {
 
 fn enum_text(set: &[&str]) -> String {
     format!("Member must satisfy enum value set: [{}]", set.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pattern_of_the_table_can_be_matched() {
+        for shape in &SHAPES {
+            if let Shape::Pattern(pattern) = shape {
+                assert!(PATTERNS.contains_key(pattern), "{pattern}");
+            }
+        }
+    }
 }

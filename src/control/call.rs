@@ -11,6 +11,7 @@ use super::usage_book::{UsageFacts, UsageQuestion};
 use super::{Fault, Quotas, Seal};
 use crate::catalog::{AccountId, ApiId, Mint, Region};
 use crate::cluster::Stamp;
+use crate::function::call as function;
 use crate::gateway::{Trial, Tried};
 use crate::state::{Ops, Scope, World};
 
@@ -115,6 +116,8 @@ pub struct Scene<'a> {
     pub quotas: Quotas,
     /// What the hosts of APIs end with (`--domain`): `{api}.execute-api.{region}.{domain}`.
     pub domain: &'a str,
+    /// Where this node was reached; only while a call is answered here.
+    pub reached: Option<std::net::SocketAddr>,
 }
 
 impl Scene<'_> {
@@ -180,6 +183,8 @@ pub enum Run {
         /// Makes the answer.
         tell: fn(&Tried) -> Reply,
     },
+    /// Calls a function on this node; the walk makes the answer, for it may come in pieces.
+    Invoke(fn(&Scene<'_>) -> Result<function::Call, Fault>),
 }
 
 /// An operation's home: a noun's file lists its own.
@@ -194,11 +199,13 @@ pub struct Verb {
     /// For one that may take long: the scopes that it reads and writes. It runs beside the evaluator's lane, and again
     /// where one of them moved meanwhile (foundations §1.6).
     pub slow: Option<fn(&Call) -> Vec<Scope>>,
+    /// Whether the call brings code, which the node that takes it keeps as a blob before the call is proposed.
+    pub brings_code: bool,
 }
 
 impl Verb {
     const fn new(name: &'static str, effect: Effect, run: Run) -> Verb {
-        Verb { name, effect, run, slow: None }
+        Verb { name, effect, run, slow: None, brings_code: false }
     }
 
     /// A look.
@@ -233,6 +240,16 @@ impl Verb {
         tell: fn(&Tried) -> Reply,
     ) -> Verb {
         Verb::new(name, Effect::Read, Run::Trial { ask, tell })
+    }
+
+    /// A call of a function.
+    pub const fn invoke(name: &'static str, ask: fn(&Scene<'_>) -> Result<function::Call, Fault>) -> Verb {
+        Verb::new(name, Effect::Read, Run::Invoke(ask))
+    }
+
+    /// The same verb, bringing code.
+    pub const fn with_code(self) -> Verb {
+        Verb { brings_code: true, ..self }
     }
 
     /// The same verb, run beside the lane over these scopes.

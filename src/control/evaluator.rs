@@ -6,8 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::call::{Effect, Run};
+use super::model::{Operation, Service};
 use super::render::Answer;
-use super::{Call, Fault, Quotas, Reply, Scene, Seal, v1, wire};
+use super::{Call, Fault, Quotas, Reply, Scene, Seal, lambda, v1, wire};
 use crate::catalog::Table;
 use crate::cluster::{self, Evaluate, Evaluated, Stamp};
 use crate::state::{Op, Ops, Scope, World};
@@ -46,20 +47,31 @@ impl Evaluator {
 
 impl Evaluate for Evaluator {
     fn evaluate(&self, call: &cluster::Call, world: &World, stamp: &Stamp) -> Evaluated {
+        let mut service = Service::V1;
         let outcome = wire::decode_call(&call.payload).and_then(|call| {
+            service = call.operation.service;
             let Evaluator { seal, quotas, domain } = self;
-            let (effect, ops, reply) =
-                run(&Scene { call: &call, world, stamp: *stamp, seal: &**seal, quotas: *quotas, domain })?;
+            let (effect, ops, reply) = run(&Scene {
+                call: &call,
+                world,
+                stamp: *stamp,
+                seal: &**seal,
+                quotas: *quotas,
+                domain,
+                reached: None,
+            })?;
             Ok((effect, ops, Answer::of(reply, call.operation.status)))
         });
         let (effect, ops, answer) = outcome.unwrap_or_else(|fault| {
             log(&fault);
-            (Effect::Read, Ops::new(), Answer::from(fault))
+            (Effect::Read, Ops::new(), Answer::refusal(fault, service))
         });
         // An answer too large for the wire becomes a small one, and nothing happens.
         let (ops, reply, touches_serving) = match wire::encode_answer(&answer) {
             Ok(reply) => (ops.0, reply, effect == Effect::Serving),
-            Err(fault) => (Vec::new(), wire::encode_answer(&Answer::from(fault)).unwrap_or_default(), false),
+            Err(fault) => {
+                (Vec::new(), wire::encode_answer(&Answer::refusal(fault, service)).unwrap_or_default(), false)
+            }
         };
         // Replies are kept in rows for the sake of retries, and some show a key's value: they are secrets like it.
         Evaluated { ops, reply: Bytes::from(self.seal.seal(&reply, stamp.seed)), touches_serving }
@@ -80,9 +92,17 @@ pub(super) fn answer_of(reply: &[u8], seal: &dyn Seal) -> Result<Answer, Fault> 
     wire::decode_answer(&opened)
 }
 
+/// The home of an operation; `None` while it has none.
+pub(super) fn home(operation: &Operation) -> Option<&'static super::Verb> {
+    match operation.service {
+        Service::Lambda => lambda::verb(operation),
+        Service::V1 | Service::V2 | Service::Management => v1::verb(operation),
+    }
+}
+
 /// The verb of a call, or NotImplemented.
 pub(super) fn verb(call: &Call) -> Result<&'static super::Verb, Fault> {
-    v1::verb(call.operation).ok_or_else(|| Fault::not_implemented(call.operation.name))
+    home(call.operation).ok_or_else(|| Fault::not_implemented(call.operation.name))
 }
 
 /// Runs a pure operation. A panic in it is a mistake of ours: it is caught here and costs this call alone.

@@ -2,7 +2,7 @@
 
 use super::table;
 
-/// Which of the three services an operation belongs to.
+/// Which of the services an operation belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Service {
     /// `apigateway`: REST APIs.
@@ -11,6 +11,8 @@ pub enum Service {
     V2,
     /// `apigatewaymanagementapi`: `/@connections`, on the host of an API.
     Management,
+    /// `lambda`: functions that the cluster runs itself.
+    Lambda,
 }
 
 /// Where a member travels.
@@ -28,6 +30,8 @@ pub enum At {
     Body,
     /// The body itself.
     Payload,
+    /// The status of an answer.
+    Status,
 }
 
 /// One member of a structure.

@@ -9,6 +9,7 @@ use super::{Call, Fault, Reply};
 
 const DEFAULT: usize = 25;
 const MOST: usize = 500;
+const LAMBDA: usize = 50;
 
 /// One page of rows that are in the order of their keys.
 #[derive(Debug)]
@@ -34,15 +35,27 @@ pub struct Asked {
 pub fn asked(call: &Call) -> Result<Asked, Fault> {
     let asked = call.number("limit").and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0);
     let limit = asked.unwrap_or(DEFAULT).min(MOST);
-    let after = match call.text("position").filter(|p| !p.is_empty()) {
-        Some(position) => {
-            let bytes = URL_SAFE_NO_PAD.decode(position).ok();
-            let key = bytes.and_then(|b| String::from_utf8(b).ok());
-            Some(key.ok_or_else(|| Fault::bad_request("Invalid position parameter"))?)
-        }
-        None => None,
-    };
+    let after = after(call.text("position")).map_err(|()| Fault::bad_request("Invalid position parameter"))?;
     Ok(Asked { limit, after })
+}
+
+/// The call's `MaxItems` and `Marker`, as Lambda has them: never more than 50 on a page.
+///
+/// # Errors
+/// InvalidParameterValue for a marker that we did not give.
+pub fn asked_of_lambda(call: &Call) -> Result<Asked, Fault> {
+    let asked = call.number("MaxItems").and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0);
+    let limit = asked.unwrap_or(LAMBDA).min(LAMBDA);
+    let after =
+        after(call.text("Marker")).map_err(|()| Fault::new("InvalidParameterValueException", 400, "Invalid Marker"))?;
+    Ok(Asked { limit, after })
+}
+
+/// The key in a position that we gave.
+fn after(position: Option<&str>) -> Result<Option<String>, ()> {
+    let Some(position) = position.filter(|p| !p.is_empty()) else { return Ok(None) };
+    let bytes = URL_SAFE_NO_PAD.decode(position).map_err(|_| ())?;
+    String::from_utf8(bytes).map(Some).map_err(|_| ())
 }
 
 impl Asked {

@@ -48,6 +48,10 @@ pub struct Quotas {
     pub policy_chars: usize,
     /// The longest that an integration may take, milliseconds. AWS gives more on request.
     pub integration_timeout_ms: i32,
+    /// Bytes of all functions' code of an account in a region; what a node keeps has a limit of its own.
+    pub code_bytes: u64,
+    /// Calls that all functions of an account in a region may have reserved together.
+    pub reserved_concurrency: u64,
 }
 
 impl Quotas {
@@ -72,6 +76,8 @@ impl Quotas {
         documentation_parts: 2_000,
         policy_chars: 8_192,
         integration_timeout_ms: 29_000,
+        code_bytes: 75 << 30,
+        reserved_concurrency: 900,
     };
 
     /// Without limit where there is nothing to protect.
@@ -95,6 +101,8 @@ impl Quotas {
         documentation_parts: 2_000,
         policy_chars: 65_536,
         integration_timeout_ms: 300_000,
+        code_bytes: u64::MAX,
+        reserved_concurrency: u64::MAX,
     };
 
     /// The quotas of a profile.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Map, Value};
 
+use super::model::Service;
 use super::{Fault, Reply};
 
 /// A JSON object in the making. Members that AWS omits when they are absent or empty have their own methods.
@@ -100,6 +101,14 @@ impl Answer {
     pub fn of(reply: Reply, status: u16) -> Answer {
         let Reply { status: other, headers, body } = reply;
         Answer { status: other.unwrap_or(status), headers, body, ..Answer::default() }
+    }
+
+    /// The answer of a refusal, as the service words it.
+    pub fn refusal(fault: Fault, service: Service) -> Answer {
+        match service {
+            Service::Lambda => super::lambda::refusal(fault),
+            Service::V1 | Service::V2 | Service::Management => Answer::from(fault),
+        }
     }
 
     /// Adds a header.

@@ -71,6 +71,8 @@ fn segment(text: &'static str) -> Segment {
 /// so an encoded slash stays inside its label. Tag ARNs may come with bare slashes too.
 pub fn route(method: &str, path: &str, query: &Query) -> Result<Route, NoRoute> {
     let Some(rest) = path.strip_prefix('/') else { return Err(NoRoute::Unknown) };
+    // Older clients of Lambda end the list's path so.
+    let rest = if rest == "2015-03-31/functions/" { "2015-03-31/functions" } else { rest };
     let mut segments: Vec<&str> = rest.split('/').collect();
     let tagged = ["tags/", "v2/tags/"].iter().find(|p| rest.starts_with(**p));
     if let Some(prefix) = tagged {
@@ -115,6 +117,14 @@ pub fn query(raw: &str) -> Result<Query, NoRoute> {
         .collect()
 }
 
+/// Whether a path is one of Lambda's: its first segment is a date.
+pub fn is_lambda(path: &str) -> bool {
+    let first = path.trim_start_matches('/').split('/').next().unwrap_or("");
+    OPERATIONS
+        .iter()
+        .any(|o| o.service == Service::Lambda && o.uri[1..].split('/').next().is_some_and(|head| head == first))
+}
+
 /// Whether a path belongs to AWS's namespace at all: its first segment begins some operation.
 pub fn is_aws(path: &str) -> bool {
     let first = path.trim_start_matches('/').split('/').next().unwrap_or("");
@@ -151,6 +161,16 @@ mod tests {
         assert_eq!(find("POST", "/apikeys?format=csv&mode=import").unwrap().0, "ImportApiKeys");
         assert_eq!(find("POST", "/apikeys").unwrap().0, "CreateApiKey");
         assert_eq!(find("PUT", "/restapis/abc?mode=merge").unwrap().0, "PutRestApi");
+    }
+
+    #[test]
+    fn functions_are_found_by_name_and_by_arn() {
+        let path = "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aus-east-1%3A000000000000%3Afunction%3Apets/invocations";
+        let (name, labels) = find("POST", path).unwrap();
+        assert_eq!((name, labels[0].1.as_str()), ("Invoke", "arn:aws:lambda:us-east-1:000000000000:function:pets"));
+        assert_eq!(find("GET", "/2015-03-31/functions/").unwrap().0, "ListFunctions");
+        assert_eq!(find("GET", "/2018-10-31/layers?find=LayerVersion&Arn=x").unwrap().0, "GetLayerVersionByArn");
+        assert!(is_lambda("/2015-03-31/functions") && !is_lambda("/restapis") && !is_lambda("/tags/x"));
     }
 
     #[test]

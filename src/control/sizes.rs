@@ -41,6 +41,8 @@ const TEXTS: &[(&str, usize)] = &[
     ("managementPolicy", usize::MAX),
     ("value", usize::MAX),
     ("tags", usize::MAX),
+    // The node that takes it has measured it.
+    ("ZipFile", usize::MAX),
 ];
 
 /// Most entries.

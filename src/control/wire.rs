@@ -65,6 +65,7 @@ fn service_number(service: Service) -> u8 {
         Service::V1 => 1,
         Service::V2 => 2,
         Service::Management => 3,
+        Service::Lambda => 4,
     }
 }
 
@@ -85,7 +86,7 @@ pub fn encode_call(call: &Call) -> Result<Bytes, Fault> {
 /// Decodes a call; an operation that this version does not know is NotImplemented.
 pub fn decode_call(bytes: &[u8]) -> Result<Call, Fault> {
     let form: CallForm = decode(bytes)?;
-    let services = [Service::V1, Service::V2, Service::Management];
+    let services = [Service::V1, Service::V2, Service::Management, Service::Lambda];
     let service = services.into_iter().find(|s| service_number(*s) == form.service);
     let operation = service.and_then(|s| Operation::named(s, &form.operation));
     Ok(Call {

@@ -191,10 +191,16 @@ pub struct TlsFacts {
     pub client_cert: Option<serde_bytes::ByteBuf>,
 }
 
+/// Ids of [`More`].
+pub mod more {
+    /// In a [`super::Head`], without bytes: the stage's canary serves the visit.
+    pub const CANARY: u16 = 2;
+}
+
 /// A member that a newer peer adds; ids that are not known are skipped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct More {
-    /// What it is. None is given out yet.
+    /// What it is: one of [`more`].
     pub id: u16,
     /// Its bytes.
     #[serde(with = "serde_bytes")]

@@ -1,6 +1,7 @@
 //! map back and answer: from the integration's answer to the method's.
 
 use super::ask::{Ask, TRACE};
+use super::aws;
 use super::execution;
 use super::headers::{pass_to_client, to_client};
 use super::integrate::Integrated;
@@ -10,11 +11,12 @@ use super::refusal::{Kind, Refusal};
 use super::render::{failed, render};
 use super::route::Matched;
 use super::worker::Worker;
-use crate::net::http::{Body, BodyError};
+use crate::net::http::{Body, BodyError, OUT_OF_TIME};
 use crate::plan::Backend;
+use crate::plan::aws::{AwsPlan, ServiceCall};
 use crate::plan::binary::{self, Convert};
 use crate::plan::mapping::View;
-use crate::plan::response::{ResponsePlan, Responses};
+use crate::plan::response::ResponsePlan;
 use crate::plan::template::Template;
 use crate::spec::vtl::Overrides;
 use bytes::Bytes;
@@ -36,20 +38,52 @@ pub(super) async fn answer(worker: &Worker, integrated: Integrated, ask: &mut As
     let mut answer = match &matched.method().backend {
         Backend::Http(http) if http.proxy => passed(worker, &matched, accept.as_ref(), answer, ask).await?,
         Backend::Http(http) => {
-            let answer = Box::pin(mapped(worker, &matched, &http.responses, accept.as_ref(), answer, ask));
-            let mut answer = answer.await?;
-            if let Ok(trace) = HeaderValue::try_from(&*ask.facts.trace) {
-                answer.headers_mut().entry(TRACE).or_insert(trace);
-            }
-            answer
+            let chosen = http.responses.select(answer.status().as_u16());
+            let answer = Box::pin(mapped(worker, &matched, chosen, accept.as_ref(), answer, ask)).await?;
+            traced(answer, ask)
+        }
+        Backend::AwsProxy(_) => Box::pin(aws::proxied(worker, &matched, accept.as_ref(), answer, ask)).await?,
+        Backend::Aws(plan) => {
+            let answer = Box::pin(of_service(worker, &matched, plan, accept.as_ref(), answer, ask)).await?;
+            traced(answer, ask)
         }
         Backend::Mock(mock) => {
-            Box::pin(mapped(worker, &matched, &mock.responses, accept.as_ref(), answer, ask)).await?
+            let chosen = mock.responses.select(answer.status().as_u16());
+            Box::pin(mapped(worker, &matched, chosen, accept.as_ref(), answer, ask)).await?
         }
         Backend::Unbuilt(what) => return Err(super::policy::unbuilt(what)),
     };
     answer.headers_mut().entry(header::CONTENT_TYPE).or_insert(JSON);
     Ok(answer)
+}
+
+fn traced(mut answer: Response<Body>, ask: &Ask) -> Response<Body> {
+    if let Ok(trace) = HeaderValue::try_from(&*ask.facts.trace) {
+        answer.headers_mut().entry(TRACE).or_insert(trace);
+    }
+    answer
+}
+
+/// A service's answer, mapped. A function's is chosen by its error, whatever Lambda's own status is.
+async fn of_service(
+    worker: &Worker,
+    matched: &Matched,
+    plan: &AwsPlan,
+    accept: Option<&HeaderValue>,
+    answer: Response<Body>,
+    ask: &mut Ask,
+) -> Result<Response<Body>, Refusal> {
+    let call = plan.service.as_ref().map(|service| &service.call);
+    if !matches!(call, Ok(ServiceCall::Function(_) | ServiceCall::FunctionOfPath)) {
+        let chosen = plan.responses.select(answer.status().as_u16());
+        return mapped(worker, matched, chosen, accept, answer, ask).await;
+    }
+    let (answer, failed) = aws::function_failed(worker, answer).await?;
+    let chosen = match &failed {
+        Some(message) => plan.responses.select_by(message),
+        None => plan.responses.usual(),
+    };
+    mapped(worker, matched, chosen, accept, answer, ask).await
 }
 
 fn wrong(cause: &'static str) -> Refusal {
@@ -101,10 +135,11 @@ fn streamed(worker: &Worker, body: Body) -> Body {
 }
 
 /// The backend's body, read whole; it has its own time.
-async fn whole(worker: &Worker, body: Body) -> Result<Bytes, Refusal> {
+pub(super) async fn whole(worker: &Worker, body: Body) -> Result<Bytes, Refusal> {
     body.collect(worker.shared.limits.body_bytes).await.map_err(|error| match error {
         BodyError::TooLong { .. } => wrong("answer_too_large").because(error),
-        BodyError::Cut(_) => Refusal::new(Kind::IntegrationTimeout, "integration_timeout").because(error),
+        BodyError::Cut(why) if why == OUT_OF_TIME => Refusal::new(Kind::IntegrationTimeout, "integration_timeout"),
+        BodyError::Cut(_) => Refusal::new(Kind::IntegrationFailure, "connection_lost").because(error),
         error => Refusal::new(Kind::IntegrationFailure, "invalid_answer").because(error),
     })
 }
@@ -118,17 +153,17 @@ async fn drain(body: Body) {
     }
 }
 
-/// Selects the integration response and does what it says.
+/// Does what the integration response says that was chosen.
 async fn mapped(
     worker: &Worker,
     matched: &Matched,
-    responses: &Responses,
+    chosen: Option<&ResponsePlan>,
     accept: Option<&HeaderValue>,
     answer: Response<Body>,
     ask: &mut Ask,
 ) -> Result<Response<Body>, Refusal> {
     let status = answer.status().as_u16();
-    let chosen = responses.select(status).ok_or_else(|| {
+    let chosen = chosen.ok_or_else(|| {
         wrong("no_output_mapping").because(format_args!(
             "No match for output mapping and no default output mapping configured. Endpoint Response Status Code: {status}"
         ))

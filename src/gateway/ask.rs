@@ -98,6 +98,8 @@ pub(super) struct Facts {
     pub user_agent: Option<HeaderValue>,
     /// `$context.path`, where the target that was sent has a form of our own.
     pub path: Option<Box<str>>,
+    /// Whether the stage's canary serves the visit: decided once.
+    pub canary: Option<bool>,
     /// What the validator said of the body.
     pub validation_error: Option<String>,
     /// What gateway responses may want to know of the request.
@@ -206,7 +208,9 @@ impl Context for Known<'_> {
             Variable::ApiKeyId => filled(&facts.key_id),
             Variable::SourceIp => Some(Cow::Owned(self.client.ip.to_string())),
             Variable::UserAgent => facts.user_agent.as_ref().map(lossy),
-            Variable::IsCanaryRequest => Some(Cow::Borrowed("false")),
+            Variable::IsCanaryRequest => {
+                Some(Cow::Borrowed(if self.plan().is_some_and(|plan| plan.canary) { "true" } else { "false" }))
+            }
             // Both are the backend's but for Lambda functions, whose service answers with a status of its own.
             Variable::IntegrationStatus | Variable::IntegrationServiceStatus => {
                 facts.integration_status.map(|status| Cow::Owned(status.to_string()))

@@ -5,15 +5,15 @@ use super::ask::{Ask, Client, Facts};
 use super::place::place;
 use super::refusal::{Kind, Refusal};
 use super::route::{Matched, route};
-use super::stage::{StagePlan, current, remembered};
+use super::stage::{PlanKey, StagePlan, current, remembered};
 use super::step::Step as At;
 use super::worker::Worker;
 use super::{dress, explain};
-use crate::edge::wire::{self, BodyHint, End, Fault, Head, Protocol, Refused, RespHead, Step, TlsFacts, code};
+use crate::edge::wire::{
+    self, BodyHint, End, Fault, Head, More, Protocol, Refused, RespHead, Step, TlsFacts, code, more,
+};
 use crate::edge::{CutBody, Failed, ForwardError, Forwarded, Replay, Served};
 use crate::net::http::{Body, BodyError, ConnInfo, SentNames, TlsInfo};
-use crate::plan::Backend;
-use crate::plan::method::DEFAULT_TIMEOUT_MS;
 use futures_util::FutureExt;
 use http::{HeaderValue, Response, StatusCode, Version};
 use std::net::SocketAddr;
@@ -161,10 +161,7 @@ fn refused_there(refused: Refused, facts: &mut Facts) -> Refusal {
 
 fn head_of(worker: &Worker, matched: &Matched, quota_spent: bool, body: BodyHint, ask: &Ask) -> Head {
     let (plan, method, facts) = (&matched.stage.plan, matched.method(), &ask.facts);
-    let own = match &method.backend {
-        Backend::Http(http) => http.timeout_ms,
-        _ => DEFAULT_TIMEOUT_MS,
-    };
+    let limit_ms = u32::try_from(super::integrate::limit(worker, matched).as_millis()).unwrap_or(u32::MAX);
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let tls = ask.client.tls.as_ref().map(|tls| TlsFacts {
         version: tls.version.into(),
@@ -211,12 +208,12 @@ fn head_of(worker: &Worker, matched: &Matched, quota_spent: bool, body: BodyHint
         client: SocketAddr::new(ask.client.ip, ask.conn.peer.port()),
         local: ask.conn.local,
         tls,
-        time_left_ms: own.min(worker.shared.limits.integration_ms).saturating_add(SLACK_MS),
+        time_left_ms: limit_ms.saturating_add(SLACK_MS),
         hops: ask.client.hops + 1,
         trace: facts.trace.clone(),
         body,
         retry_lost: false,
-        more: Vec::new(),
+        more: if plan.canary { vec![More { id: more::CANARY, bytes: Vec::new() }] } else { Vec::new() },
     }
 }
 
@@ -295,17 +292,21 @@ fn served(answer: Response<Body>, facts: &Facts) -> Served<Body> {
 
 /// Exactly the (deployment, revision) that the edge pinned: ours, one before it, or one that comes soon.
 async fn pinned(worker: &Rc<Worker>, head: &Head) -> Result<Arc<StagePlan>, String> {
+    let canary = head.more.iter().any(|more| more.id == more::CANARY);
     let until = Instant::now() + Duration::from_millis(worker.shared.limits.revision_wait_ms);
     loop {
         let found = current(worker, &head.api, &head.stage).await;
         let have = match &found {
             Ok(current) => {
-                let plan = &current.stage.plan;
-                if *plan.deployment == *head.deployment && plan.revision == head.stage_revision {
-                    return Ok(current.stage.clone());
+                let own = if canary { current.canary.as_ref().and_then(|canary| canary.stage.as_ref()) } else { None };
+                let stage = own.unwrap_or(&current.stage);
+                let plan = &stage.plan;
+                let same = *plan.deployment == *head.deployment && plan.canary == canary;
+                if same && plan.revision == head.stage_revision {
+                    return Ok(stage.clone());
                 }
                 if plan.revision > head.stage_revision {
-                    let key = current.stage.key_of(&head.deployment, head.stage_revision);
+                    let key = PlanKey { canary, ..stage.key_of(&head.deployment, head.stage_revision) };
                     return remembered(worker, &key)
                         .ok_or_else(|| format!("this node is at revision {}", plan.revision));
                 }
@@ -351,6 +352,7 @@ fn ask_of(stage: &Arc<StagePlan>, head: Head, body: CutBody) -> Option<(Ask, Mat
         trace: head.trace,
         user_agent,
         path: None,
+        canary: None,
         validation_error: None,
         kept: super::dress::Kept::default(),
     };

@@ -1,5 +1,7 @@
 //! Two gateways with the real cut between them: an edge in `near`, the API's region `far`, over QUIC on loopback.
 
+mod pieces;
+
 use super::{Admit, Admitting, Gateway, GatewayLimits, KeyHash, Kind, Parts, SystemClock};
 use crate::catalog::v1::{
     AccessLogSettings, ApiKey, ApiStage, GatewayResponse, Integration, IntegrationResponse, IntegrationType, Method,
@@ -202,6 +204,8 @@ async fn node(cluster: &Cluster, index: usize, world: World) -> Node {
         metrics: metrics.clone(),
         access_log: None,
         logs: Some(logs.0.clone()),
+        aws: crate::gateway::AwsServices::default(),
+        functions: Some(Arc::new(pieces::Piecewise)),
     });
     let workers = Workers::start("test", 1).expect("worker");
     let receiver = Receiver::new(gateway.resume_on(workers.clone()), peer.info.id, &peer.info.region);
@@ -518,4 +522,50 @@ async fn without_a_node_in_its_regions_an_api_is_unavailable() {
     let (head, _) = ask(two.edge.addr, "/x", b"").await;
     assert!(matches!(head.status.as_u16(), 502..=504), "{}", head.status);
     assert_eq!(two.backend_addr.ip().to_string(), "127.0.0.1");
+}
+
+#[tokio::test]
+async fn the_region_serves_the_canary_that_the_edge_drew() {
+    let two = two().await;
+    let mut next = deploy(&two.edge.world.load_full(), 2);
+    let mut stage: Stage = next.get(&scope(), "prod").expect("row").expect("stage");
+    // The same deployment, so that only the lot tells them apart.
+    stage.variables = Some([("word".to_owned(), "own".to_owned())].into());
+    stage.canary_settings = Some(crate::catalog::v1::CanarySettings {
+        percent_traffic: 100.0,
+        deployment_id: "d2".into(),
+        stage_variable_overrides: Some([("word".to_owned(), "canary".to_owned())].into()),
+        ..Default::default()
+    });
+    let integration = Integration {
+        kind: IntegrationType::HttpProxy,
+        uri: Some(format!("http://{}/${{stageVariables.word}}", two.backend_addr)),
+        ..Integration::default()
+    };
+    let method = Method {
+        http_method: "ANY".into(),
+        authorization_type: "NONE".into(),
+        method_integration: Some(integration),
+        ..Method::default()
+    };
+    stage.revision = 3;
+    next = change(&next, |ops| {
+        ops.put(&scope(), "r4", &Resource { id: "r4".into(), path: "/word".into(), ..Resource::default() })
+            .put(&scope(), &Method::row_id("r4", "ANY"), &method)
+            .freeze(&scope(), "d2")
+            .put(&scope(), "prod", &stage);
+    });
+    for node in [&two.edge, &two.region] {
+        node.world.store(Arc::new(next.clone()));
+    }
+    assert!(ask(two.edge.addr, "/word", b"").await.1.starts_with("/canary "));
+    stage.canary_settings = None;
+    stage.revision = 4;
+    next = change(&next, |ops| {
+        ops.put(&scope(), "prod", &stage);
+    });
+    for node in [&two.edge, &two.region] {
+        node.world.store(Arc::new(next.clone()));
+    }
+    assert!(ask(two.edge.addr, "/word", b"").await.1.starts_with("/own "));
 }

@@ -26,6 +26,7 @@ fn facts() -> Facts {
         trace: String::new(),
         user_agent: None,
         path: None,
+        canary: None,
         validation_error: Some("[object has missing required properties ([\"a\"])]".to_owned()),
         kept: Kept::default(),
     }

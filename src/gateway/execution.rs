@@ -206,6 +206,13 @@ fn failure(refusal: &Refusal, ask: &Ask) -> String {
             let media = crate::plan::media::content_type(ask.header_text(header::CONTENT_TYPE));
             format!("Request body does not match model schema for content type {media}: {}", refusal.detail)
         }
+        ("function_permissions", _) => wrong("Invalid permissions on Lambda function"),
+        ("malformed_proxy_response", _) => wrong("Malformed Lambda proxy response"),
+        ("function_error", _) if !refusal.detail.is_empty() => refusal.detail.clone(),
+        ("integration_arn", _) => format!("{}{}", wrong("Invalid endpoint address"), detail()),
+        ("function_throttled" | "function_unknown" | "function_refused" | "function_service", _) => {
+            format!("Execution failed due to configuration error: {}", refusal.detail)
+        }
         (_, Kind::IntegrationTimeout) => "Execution failed due to a timeout error".to_owned(),
         (_, Kind::IntegrationFailure) => {
             format!("Execution failed due to a network error communicating with endpoint{}", detail())

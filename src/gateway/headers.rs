@@ -97,6 +97,22 @@ pub(super) fn mapped_to_backend(name: &HeaderName) -> Mapped {
     }
 }
 
+/// The same for a call of an AWS service, which is signed: what would frame or sign it is no mapping's to say.
+pub(super) fn mapped_to_service(name: &HeaderName) -> Mapped {
+    match *name {
+        header::CONNECTION
+        | header::PROXY_AUTHENTICATE
+        | header::TE
+        | header::EXPECT
+        | header::CONTENT_LENGTH
+        | header::TRANSFER_ENCODING
+        | header::AUTHORIZATION => Mapped::Fail,
+        header::HOST | header::UPGRADE | header::TRAILER => Mapped::Drop,
+        _ if matches!(name.as_str(), "x-amz-date" | "x-amz-security-token" | "x-amz-content-sha256") => Mapped::Drop,
+        _ => Mapped::Send,
+    }
+}
+
 /// The other name under which an answer's header goes to the client, if it does.
 fn remapped(name: &HeaderName) -> Option<HeaderName> {
     Some(HeaderName::from_static(match *name {

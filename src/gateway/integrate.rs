@@ -1,6 +1,7 @@
 //! integrate: the mock's answer or the backend's.
 
 use super::ask::Ask;
+use super::aws;
 use super::execution;
 use super::map::{Mapped, Work};
 use super::payload;
@@ -8,7 +9,7 @@ use super::refusal::{Kind, Refusal};
 use super::route::Matched;
 use super::worker::Worker;
 use crate::net::http::{Body, EgressError, Upstream, UpstreamError};
-use crate::plan::Backend;
+use crate::plan::method::STREAM_TIMEOUT_MS;
 use http::{HeaderValue, Response};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -22,23 +23,22 @@ pub(super) struct Integrated {
 
 pub(super) async fn integrate(worker: &Worker, mapped: Mapped, ask: &mut Ask) -> Result<Integrated, Refusal> {
     let Mapped { matched, accept, work } = mapped;
-    let (target, request) = match work {
+    let began = Instant::now();
+    let until = began + limit(worker, &matched);
+    let called = match work {
         Work::Mock(status) => {
             let mut answer = Response::new(Body::Empty);
             *answer.status_mut() = http::StatusCode::from_u16(status)
                 .map_err(|_| Refusal::new(Kind::ApiConfigurationError, "mock_status"))?;
             return Ok(Integrated { matched, accept, answer });
         }
-        Work::Call(call) => *call,
+        Work::Call(call) => {
+            let (target, request) = *call;
+            let called = tokio::time::timeout_at(until, worker.shared.pool.call(&target, request, until)).await;
+            called.map(|called| called.map_err(|error| failure(&error)))
+        }
+        Work::Function(call) => Box::pin(tokio::time::timeout_at(until, aws::called(worker, *call))).await,
     };
-    let own = match &matched.method().backend {
-        Backend::Http(http) => http.timeout_ms,
-        _ => crate::plan::method::DEFAULT_TIMEOUT_MS,
-    };
-    let limit = Duration::from_millis(u64::from(own.min(worker.shared.limits.integration_ms)));
-    let began = Instant::now();
-    let until = began + limit;
-    let called = tokio::time::timeout_at(until, worker.shared.pool.call(&target, request, until)).await;
     let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     ask.facts.integration_us = Some(took);
     worker.shard.integration(took);
@@ -52,11 +52,25 @@ pub(super) async fn integrate(worker: &Worker, mapped: Mapped, ask: &mut Ask) ->
                     took / 1000
                 )
             });
+            let answer = if matched.method().backend.is_streamed() {
+                let idle = Duration::from_millis(worker.shared.limits.stream_idle_ms);
+                aws::opened(answer.map(|body| body.patient(idle, until)))
+            } else {
+                answer
+            };
             Ok(Integrated { matched, accept, answer })
         }
-        Ok(Err(error)) => Err(failure(&error)),
+        Ok(Err(refusal)) => Err(refusal),
         Err(_) => Err(Refusal::new(Kind::IntegrationTimeout, "integration_timeout")),
     }
+}
+
+/// How long a method's integration may take.
+pub(super) fn limit(worker: &Worker, matched: &Matched) -> Duration {
+    let backend = &matched.method().backend;
+    // What is passed on piece by piece may take longer than what somebody waits for.
+    let most = if backend.is_streamed() { STREAM_TIMEOUT_MS } else { worker.shared.limits.integration_ms };
+    Duration::from_millis(u64::from(backend.timeout_ms().min(most)))
 }
 
 /// What a failed call means to the client.

@@ -7,22 +7,23 @@ use super::render::{failed, render};
 use super::route::Matched;
 use super::validate::Valid;
 use super::worker::Worker;
-use super::{execution, heavy, payload};
+use super::{aws, execution, heavy, payload};
 use crate::net::http::{Body, Target};
 use crate::plan::binary::{self, Convert, Handled};
-use crate::plan::body_read::BodyReadError;
-use crate::plan::mapping::View;
-use crate::plan::method::{Chosen, HttpPlan};
+use crate::plan::body_read::{BodyReadError, BodyReads};
+use crate::plan::mapping::{Source, View};
+use crate::plan::method::{Chosen, HttpPlan, RequestBody};
 use crate::plan::template::{MockTemplate, Template, mock_status};
 use crate::plan::uri::UriOverrides;
 use crate::plan::{Backend, MockPlan, media};
 use crate::spec::vtl::Overrides;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 use serde_json::Value as Json;
+use std::sync::Arc;
 
-const API_ID: HeaderName = HeaderName::from_static("x-amzn-apigateway-api-id");
-const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+pub(super) const API_ID: HeaderName = HeaderName::from_static("x-amzn-apigateway-api-id");
+pub(super) const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+pub(super) const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// What is to be done for a request.
 pub(super) struct Mapped {
@@ -37,6 +38,8 @@ pub(super) enum Work {
     Mock(u16),
     /// Call a backend.
     Call(Box<(Target, Request<Body>)>),
+    /// Call one of the cluster's own functions.
+    Function(Box<aws::Invocation>),
 }
 
 pub(super) async fn map(worker: &Worker, valid: Valid, ask: &mut Ask) -> Result<Mapped, Refusal> {
@@ -58,11 +61,21 @@ pub(super) async fn map(worker: &Worker, valid: Valid, ask: &mut Ask) -> Result<
             let (work, accept) = http_request(worker, &matched, http, &read, ask)?;
             Ok(Mapped { work, accept, matched })
         }
+        Backend::AwsProxy(plan) => {
+            let accept = ask.headers.get(header::ACCEPT).cloned();
+            let work = Box::pin(aws::event(worker, &matched, plan, binary, ask)).await?;
+            Ok(Mapped { work, accept, matched })
+        }
+        Backend::Aws(plan) => {
+            let accept = ask.headers.get(header::ACCEPT).cloned();
+            let work = Box::pin(aws::service(worker, &matched, plan, binary, ask)).await?;
+            Ok(Mapped { work, accept, matched })
+        }
         Backend::Unbuilt(what) => Err(super::policy::unbuilt(what)),
     }
 }
 
-fn config_error(cause: &'static str) -> Refusal {
+pub(super) fn config_error(cause: &'static str) -> Refusal {
     Refusal::new(Kind::ApiConfigurationError, cause)
 }
 
@@ -114,17 +127,40 @@ async fn read(
     handled: Handled,
     ask: &mut Ask,
 ) -> Result<Vec<Option<String>>, Refusal> {
-    let mut found = Vec::new();
-    if !http.reads.is_empty() {
+    let found = read_body(worker, &http.reads, ask).await?;
+    if !http.proxy {
+        make_body(worker, &http.body, handled, ask).await?;
+    } else if needs_whole(handled) {
         let body = payload::whole(worker, ask).await?;
-        found = payload::read(worker, &http.reads, body).await?.map_err(|error| match error {
-            BodyReadError::InvalidJson => Refusal::new(Kind::BadRequestBody, "invalid_json").saying(error.to_string()),
-            error => config_error("body_mapping").because(error),
-        })?;
+        ask.body = Body::full(payload::converted(worker, handled.convert, body).await?);
     }
-    let asked = media::content_type(ask.header_text(header::CONTENT_TYPE));
-    let chosen = if http.proxy { Chosen::Pass } else { http.body.choose(asked) };
-    match chosen {
+    Ok(found)
+}
+
+/// What mappings read from the client's body.
+pub(super) async fn read_body(
+    worker: &Worker,
+    reads: &Arc<BodyReads>,
+    ask: &mut Ask,
+) -> Result<Vec<Option<String>>, Refusal> {
+    if reads.is_empty() {
+        return Ok(Vec::new());
+    }
+    let body = payload::whole(worker, ask).await?;
+    payload::read(worker, reads, body).await?.map_err(|error| match error {
+        BodyReadError::InvalidJson => Refusal::new(Kind::BadRequestBody, "invalid_json").saying(error.to_string()),
+        error => config_error("body_mapping").because(error),
+    })
+}
+
+/// Makes the backend's body of the client's, by the template for its media type.
+pub(super) async fn make_body(
+    worker: &Worker,
+    templates: &RequestBody<Template>,
+    handled: Handled,
+    ask: &mut Ask,
+) -> Result<(), Refusal> {
+    match templates.choose(media::content_type(ask.header_text(header::CONTENT_TYPE))) {
         Chosen::Refuse => return Err(Refusal::new(Kind::UnsupportedMediaType, "no_request_template")),
         Chosen::Template(Template::Text(_) | Template::Vtl(_)) if handled.binary => return Err(binary_template()),
         Chosen::Template(Template::Text(text)) => ask.body = Body::full(text.clone()),
@@ -140,7 +176,14 @@ async fn read(
         }
         Chosen::Pass | Chosen::Template(Template::Pass) => {}
     }
-    Ok(found)
+    Ok(())
+}
+
+/// Runs something over what mappings read from.
+pub(super) fn with_view<T>(ask: &Ask, read: &[Option<String>], run: impl FnOnce(&View<'_>) -> T) -> T {
+    let path: Vec<(&str, &str)> = ask.parameters.iter().map(|(n, v)| (&**n, &**v)).collect();
+    let known = ask.known();
+    run(&View { path: &path, query: ask.query(), headers: &ask.headers, body: read, context: &known })
 }
 
 fn http_request(
@@ -155,17 +198,14 @@ fn http_request(
         body = body.as_text();
     }
     let overrides = ask.overrides.take();
-    let (called, added) = {
-        let path: Vec<(&str, &str)> = ask.parameters.iter().map(|(n, v)| (&**n, &**v)).collect();
-        let known = ask.known();
-        let view = View { path: &path, query: ask.query(), headers: &ask.headers, body: read, context: &known };
+    let (called, added) = with_view(ask, read, |view| {
         let client_query = if http.proxy { ask.query() } else { "" };
         let branch = |name: &str| overrides.as_ref().and_then(|o| o.request.get(name));
         let uri = UriOverrides { path: branch("path"), query: branch("querystring") };
-        let called = http.uri.call(&view, client_query, &uri);
+        let called = http.uri.call(view, client_query, &uri);
         let called = called.map_err(|why| config_error("endpoint_address").because(why))?;
-        (called, mapped_headers(http, &view, branch("header"))?)
-    };
+        Ok((called, mapped_headers(&http.headers, view, branch("header"), mapped_to_backend)?))
+    })?;
     let accept = ask.headers.get(header::ACCEPT).cloned();
     let mut headers = if http.proxy {
         std::mem::take(&mut ask.headers)
@@ -191,13 +231,8 @@ fn http_request(
     };
     if execution::wants_data(ask) {
         let place = format!("{}{}", target.authority().to_str().unwrap_or_default(), called.path_and_query);
-        execution::data(worker, ask, |_| format!("Endpoint request URI: {}://{place}", target.scheme()));
-        execution::data(worker, ask, |_| format!("Endpoint request headers: {}", execution::headers(&headers)));
-        if let Body::Full(Some(bytes)) = &body {
-            let text = String::from_utf8_lossy(bytes).into_owned();
-            execution::data(worker, ask, |_| format!("Endpoint request body after transformations: {text}"));
-        }
-        execution::note(worker, ask, |_| format!("Sending request to {}://{place}", target.scheme()));
+        let bytes = if let Body::Full(Some(bytes)) = &body { bytes } else { &bytes::Bytes::new() };
+        note_call(worker, ask, target.scheme(), &place, &headers, bytes);
     }
     let mut request = Request::new(body);
     *request.method_mut() = http.verb.clone().unwrap_or_else(|| ask.method.clone());
@@ -206,14 +241,36 @@ fn http_request(
     Ok((Work::Call(Box::new((target, request))), accept))
 }
 
+/// Notes in the execution log what is sent where.
+pub(super) fn note_call(
+    worker: &Worker,
+    ask: &mut Ask,
+    scheme: &str,
+    place: &str,
+    headers: &HeaderMap,
+    body: &bytes::Bytes,
+) {
+    if ask.execution.is_none() {
+        return;
+    }
+    execution::data(worker, ask, |_| format!("Endpoint request URI: {scheme}://{place}"));
+    execution::data(worker, ask, |_| format!("Endpoint request headers: {}", execution::headers(headers)));
+    if !body.is_empty() {
+        let text = || String::from_utf8_lossy(body).into_owned();
+        execution::data(worker, ask, |_| format!("Endpoint request body after transformations: {}", text()));
+    }
+    execution::note(worker, ask, |_| format!("Sending request to {scheme}://{place}"));
+}
+
 /// The headers that mappings and overrides set, and whether each is a further value of the one before.
-fn mapped_headers(
-    http: &HttpPlan,
+pub(super) fn mapped_headers(
+    mapped: &[(HeaderName, Source)],
     view: &View<'_>,
     overrides: Option<&Json>,
+    fate: fn(&HeaderName) -> Fate,
 ) -> Result<Vec<(HeaderName, HeaderValue, bool)>, Refusal> {
     let mut added = Vec::new();
-    let mut add = |name: &HeaderName, value: String, again: bool| match mapped_to_backend(name) {
+    let mut add = |name: &HeaderName, value: String, again: bool| match fate(name) {
         Fate::Drop => Ok(()),
         Fate::Fail => Err(wrong_header(name.as_str())),
         Fate::Send => {
@@ -225,7 +282,7 @@ fn mapped_headers(
     let overridden = overrides.and_then(Json::as_object);
     let is_overridden =
         |name: &HeaderName| overridden.is_some_and(|map| map.keys().any(|key| key.eq_ignore_ascii_case(name.as_str())));
-    for (name, source) in &http.headers {
+    for (name, source) in mapped {
         if let Some(value) = source.value(view)
             && !is_overridden(name)
         {
@@ -280,6 +337,16 @@ fn forwarding_headers(
     headers.insert(FORWARDED_FOR, chain);
     headers.insert(FORWARDED_PORT, conn.local_port_value());
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static(ask.client.scheme()));
+    Ok(())
+}
+
+/// Keeps the trace of a call whose client's headers are not sent on.
+pub(super) fn keep_trace(worker: &Worker, ask: &mut Ask) -> Result<(), Refusal> {
+    if let Some(trace) = ask.headers.get(TRACE) {
+        ask.facts.trace = String::from_utf8_lossy(trace.as_bytes()).into_owned();
+    } else if ask.facts.trace.is_empty() {
+        ask.facts.trace = new_trace(worker, ask.facts.time_ms);
+    }
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! The visitor's walk, as one list of steps, cut once between edge and region (foundations §5).
 //!
 //! ```text
-//! place → route → policy → authorize → key → admit │ (cache) → validate → map → integrate → answer → squeeze
+//! place → route → policy → authorize → key → admit │ cache → validate → map → integrate → answer → squeeze
 //!                          the node that the client reached │ a node of a region that serves the API
 //! ```
 //! Each step is a file, takes the last step's type and returns a richer one, or a [`Refusal`]. The plan is pinned at
@@ -12,6 +12,8 @@ mod admit;
 mod answer;
 mod ask;
 mod authorize;
+mod aws;
+mod cache;
 mod cut;
 #[cfg(test)]
 mod cut_tests;
@@ -41,6 +43,7 @@ mod validate;
 mod worker;
 
 pub use admit::{Admit, Admitting};
+pub use aws::{AwsServices, EndpointError};
 pub use refusal::{Kind, Refusal};
 pub use stage::REGIONS_TAG;
 pub use step::Step;
@@ -105,16 +108,27 @@ async fn finish(worker: &Worker, admitted: admit::Admitted, ask: &mut Ask) -> Re
 
 /// What a region does for a visit, step by step.
 async fn serve(worker: &Worker, admitted: admit::Admitted, ask: &mut Ask) -> Result<Response<Body>, Refusal> {
-    ask.facts.step = Step::Validate;
+    ask.facts.step = Step::Cache;
     let wishes = squeeze::wishes(&admitted, ask);
+    let kept = admitted.matched.method().cache.as_ref().is_some_and(|cache| cache.covers(&ask.method));
+    let answer = if kept {
+        Box::pin(cache::through(worker, admitted, ask)).await?
+    } else {
+        fresh(worker, admitted, ask).await?
+    };
+    squeeze::squeeze(wishes, answer).await
+}
+
+/// An answer that nobody kept.
+async fn fresh(worker: &Worker, admitted: admit::Admitted, ask: &mut Ask) -> Result<Response<Body>, Refusal> {
+    ask.facts.step = Step::Validate;
     let valid = validate::validate(worker, admitted, ask).await?;
     ask.facts.step = Step::Map;
     let mapped = map::map(worker, valid, ask).await?;
     ask.facts.step = Step::Integrate;
     let integrated = integrate::integrate(worker, mapped, ask).await?;
     ask.facts.step = Step::Answer;
-    let answer = answer::answer(worker, integrated, ask).await?;
-    squeeze::squeeze(wishes, answer).await
+    answer::answer(worker, integrated, ask).await
 }
 
 /// The gateway of a node. A clone shares everything.
@@ -127,9 +141,10 @@ impl Gateway {
     /// Builds it; nothing runs until a listener serves it.
     pub fn new(parts: Parts) -> Gateway {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let Parts { world, region, pool, admission, forwarder, key_hash, clock, limits, metrics, access_log, logs } =
-            parts;
+        let Parts { world, region, pool, admission, forwarder, key_hash, clock, limits, metrics, .. } = parts;
+        let Parts { access_log, logs, aws, functions, .. } = parts;
         let plans = stage::plans(limits.plan_bytes);
+        let answers = cache::Answers::new(limits.cache_bytes);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let shared = Shared {
             id,
@@ -144,11 +159,19 @@ impl Gateway {
             metrics,
             access_log,
             logs,
+            aws,
+            functions,
             plans,
+            answers,
             heavy: heavy::HeavyPool::new(),
             records: explain::Records::new(),
         };
         Gateway { shared: Arc::new(shared) }
+    }
+
+    /// Bytes of answers that are kept for stages with a cache, roughly.
+    pub fn cached_bytes(&self) -> u64 {
+        self.shared.answers.bytes()
     }
 
     /// Answers one request; must be called on a worker (inside a `LocalSet`).
@@ -302,6 +325,7 @@ fn facts(worker: &Worker, user_agent: Option<HeaderValue>) -> Facts {
         trace: String::new(),
         user_agent,
         path: None,
+        canary: None,
         validation_error: None,
         kept: dress::Kept::default(),
     }

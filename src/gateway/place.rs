@@ -2,17 +2,20 @@
 
 use super::ask::Ask;
 use super::refusal::{Kind, Refusal};
-use super::stage::{Current, current};
+use super::stage::{Current, StagePlan, current};
 use super::worker::Worker;
 use crate::plan::hosts::{self, Form};
 use http::HeaderName;
 use std::rc::Rc;
+use std::sync::Arc;
 
 const API_ID: HeaderName = HeaderName::from_static("x-apigw-api-id");
 
 /// A request whose stage is known.
 pub(super) struct Placed {
     pub current: Rc<Current>,
+    /// What serves the visit: the stage, or its canary.
+    pub stage: Arc<StagePlan>,
     /// Where in the path the part below the stage begins.
     pub below: usize,
 }
@@ -42,9 +45,20 @@ pub(super) async fn place(worker: &Rc<Worker>, ask: &mut Ask) -> Result<Placed, 
     let (below, form) = (named.below, named.form);
     let current = current(worker, named.api, named.stage).await?;
     ask.facts.path = super::ask::context_path(ask.uri.path(), below, &current.stage.plan.stage);
-    ask.facts.stage = Some(current.stage.clone());
-    if current.stage.plan.default_endpoint_disabled && form != Form::PrivateHost {
+    let stage = chosen(worker, &current, ask)?;
+    ask.facts.stage = Some(stage.clone());
+    if stage.plan.default_endpoint_disabled && form != Form::PrivateHost {
         return Err(Refusal::new(Kind::UnknownStage, "default_endpoint_disabled"));
     }
-    Ok(Placed { current, below })
+    Ok(Placed { current, stage, below })
+}
+
+/// The stage's own plan or the canary's, by lot; a visit that walks again keeps its lot.
+fn chosen(worker: &Worker, current: &Current, ask: &mut Ask) -> Result<Arc<StagePlan>, Refusal> {
+    let Some(canary) = &current.canary else { return Ok(current.stage.clone()) };
+    let drawn = *ask.facts.canary.get_or_insert_with(|| canary.takes(worker.random.borrow_mut().fraction()));
+    if !drawn {
+        return Ok(current.stage.clone());
+    }
+    canary.stage.clone().ok_or_else(|| Refusal::new(Kind::ApiConfigurationError, "canary_unusable"))
 }

@@ -30,12 +30,11 @@ pub(super) struct Routed {
 }
 
 pub(super) fn route(placed: Placed, ask: &mut Ask) -> Result<Routed, Refusal> {
-    let Placed { current, below } = placed;
+    let Placed { current, stage, below } = placed;
     if let Some(verb) = ask.headers.remove(METHOD_OVERRIDE) {
         ask.method =
             http::Method::from_bytes(verb.as_bytes()).map_err(|_| Refusal::new(Kind::Malformed, "method_override"))?;
     }
-    let stage = current.stage.clone();
     let path = ask.uri.path().get(below..).unwrap_or_default();
     let Some(found) = stage.plan.routes.find(ask.method.as_str(), path) else {
         return Err(Refusal::new(Kind::MissingAuthenticationToken, "no_such_method"));

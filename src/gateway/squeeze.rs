@@ -19,7 +19,7 @@ pub(super) struct Wishes {
 /// Read before the headers leave for the backend.
 pub(super) fn wishes(admitted: &Admitted, ask: &Ask) -> Option<Wishes> {
     let from = admitted.matched.stage.plan.compress_from?;
-    if ask.method == http::Method::HEAD {
+    if ask.method == http::Method::HEAD || admitted.matched.method().backend.is_streamed() {
         return None;
     }
     Some(Wishes { coding: preferred(&ask.headers)?, from })

@@ -5,7 +5,7 @@
 
 use super::refusal::{Kind, Refusal};
 use super::worker::Worker;
-use crate::catalog::v1::{Account, ClientCertificate, RestApi, Stage};
+use crate::catalog::v1::{Account, CanarySettings, ClientCertificate, RestApi, Stage};
 use crate::catalog::{Noun, Table};
 use crate::net::http::{Identity, Target};
 use crate::observe::log_files::LogName;
@@ -76,7 +76,9 @@ impl StagePlan {
         let throttles = plan.methods.iter().map(|m| m.throttle.as_ref().and_then(throttle)).collect();
         let api_id = HeaderValue::try_from(&*plan.api).ok();
         let access_log = LogName::access(&plan.api, &plan.stage);
-        let execution_log = LogName::execution(&plan.api, &plan.stage);
+        // AWS: `…/{stage}/Canary`.
+        let part = if plan.canary { format!("{}/Canary", plan.stage) } else { plan.stage.to_string() };
+        let execution_log = LogName::execution(&plan.api, &part);
         StagePlan { plan, targets, throttles, api_id, access_log, execution_log, shown, created_ms }
     }
 
@@ -98,6 +100,7 @@ impl StagePlan {
             deployment: deployment.into(),
             revision,
             created_ms: self.created_ms,
+            canary: self.plan.canary,
         }
     }
 }
@@ -111,6 +114,8 @@ pub(super) struct PlanKey {
     pub revision: u64,
     /// When the stage was made: a stage that was deleted and made again begins its revisions anew.
     pub created_ms: i64,
+    /// Whether it is what the canary serves.
+    pub canary: bool,
 }
 
 /// Compiled plans, bounded by bytes; what is in use lives on in its users' hands.
@@ -127,6 +132,8 @@ pub(super) fn plans(bytes: u64) -> Plans {
 #[derive(Debug)]
 pub(super) struct Current {
     pub stage: Arc<StagePlan>,
+    /// A part of the traffic for another deployment.
+    pub canary: Option<Canary>,
     /// The region's scope: keys, usage plans.
     pub region_scope: Scope,
     /// The account's throttle in the API's region, and its bucket.
@@ -134,6 +141,22 @@ pub(super) struct Current {
     pub account_bucket: Box<str>,
     /// Regions that serve the API, its home first; `None`: all.
     pub regions: Option<Vec<Box<str>>>,
+}
+
+/// The canary of a stage.
+#[derive(Debug)]
+pub(super) struct Canary {
+    /// Its part of the traffic, 0–100.
+    percent: f64,
+    /// What it serves; `None`: its deployment is gone or cannot be compiled.
+    pub stage: Option<Arc<StagePlan>>,
+}
+
+impl Canary {
+    /// Whether a visit with this lot, 0 to 1, is its own.
+    pub(super) fn takes(&self, lot: f64) -> bool {
+        lot * 100.0 < self.percent
+    }
 }
 
 /// A look-up with the rows it was made of.
@@ -227,8 +250,10 @@ async fn look_up(worker: &Worker, world: &Arc<World>, api: &str, stage: &str) ->
         Some(t) => Throttle::new(t.rate_limit.unwrap_or(f64::INFINITY), burst(t.burst_limit)).ok(),
         None => worker.shared.limits.account_throttle,
     };
+    let owner = (account.as_str(), region.as_str(), api);
     let value = Current {
-        stage: compiled(worker, world, &scope, read, account.as_str(), region.as_str(), api).await?,
+        canary: canary(worker, world, &scope, &read, owner).await,
+        stage: compiled(worker, world, &scope, Compile { stage: read, canary: None }, owner).await?,
         account_bucket: format!("{account}/{region}").into(),
         regions: regions(region.as_str(), live.tags.get(REGIONS_TAG).map(String::as_str)),
         region_scope,
@@ -263,6 +288,7 @@ pub(super) fn plan_key(api: &str, stage: &Stage) -> PlanKey {
         deployment: stage.deployment_id.as_str().into(),
         revision: stage.revision,
         created_ms: stage.created_date_ms,
+        canary: false,
     }
 }
 
@@ -291,30 +317,58 @@ fn shown(worker: &Worker, world: &World, scope: &Scope, stage: &Stage) -> Shown 
     )
 }
 
+/// What is compiled: a stage, or what its canary serves.
+struct Compile {
+    stage: Stage,
+    canary: Option<CanarySettings>,
+}
+
+/// The canary of a stage. One that cannot be served harms its own part of the traffic alone.
+async fn canary(
+    worker: &Worker,
+    world: &Arc<World>,
+    scope: &Scope,
+    stage: &Stage,
+    owner: (&str, &str, &str),
+) -> Option<Canary> {
+    let settings = stage.canary_settings.clone()?;
+    let percent = settings.percent_traffic;
+    if percent.is_nan() || percent <= 0.0 {
+        return None;
+    }
+    let compile = Compile { stage: stage.clone(), canary: Some(settings) };
+    let plan = compiled(worker, world, scope, compile, owner).await.inspect_err(|refusal| {
+        tracing::error!(api = owner.2, stage = stage.stage_name, cause = %refusal.cause, "a canary cannot be served");
+    });
+    Some(Canary { percent, stage: plan.ok() })
+}
+
 async fn compiled(
     worker: &Worker,
     world: &Arc<World>,
     scope: &Scope,
-    stage: Stage,
-    account: &str,
-    region: &str,
-    api: &str,
+    compile: Compile,
+    (account, region, api): (&str, &str, &str),
 ) -> Result<Arc<StagePlan>, Refusal> {
-    let key = plan_key(api, &stage);
+    let Compile { stage, canary } = compile;
+    let deployment = canary.as_ref().map_or(&stage.deployment_id, |canary| &canary.deployment_id).clone();
+    let key = PlanKey { deployment: deployment.as_str().into(), canary: canary.is_some(), ..plan_key(api, &stage) };
     if let Some(plan) = worker.shared.plans.get(&key) {
         return Ok(plan);
     }
     // A stage without a deployment serves nothing, as one that does not exist.
-    let tree =
-        world.frozen(scope, &stage.deployment_id).ok_or_else(|| Refusal::new(Kind::UnknownStage, "no_deployment"))?;
+    let tree = world.frozen(scope, &deployment).ok_or_else(|| Refusal::new(Kind::UnknownStage, "no_deployment"))?;
     let (account, region, api) = (account.to_owned(), region.to_owned(), api.to_owned());
     let plans = worker.shared.plans.clone();
     let shown = shown(worker, world, scope, &stage);
     let compile = move || {
         plans.try_get_with(key, || {
             let which = Which { account: &account, region: &region, api: &api };
-            ServingPlan::compile(&tree, &stage, which)
-                .map(|plan| Arc::new(StagePlan::new(plan, shown, stage.created_date_ms)))
+            let plan = match &canary {
+                None => ServingPlan::compile(&tree, &stage, which),
+                Some(canary) => ServingPlan::compile_canary(&tree, &stage, canary, which),
+            };
+            plan.map(|plan| Arc::new(StagePlan::new(plan, shown, stage.created_date_ms)))
         })
     };
     match tokio::task::spawn_blocking(compile).await {

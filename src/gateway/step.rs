@@ -18,6 +18,8 @@ pub enum Step {
     Admit,
     /// The way from the edge to a region that serves the API.
     Forward,
+    /// The stage's cache.
+    Cache,
     /// The request validator.
     Validate,
     /// The request's mapping.
@@ -29,7 +31,7 @@ pub enum Step {
 }
 
 /// All of them in the order of the walk, with their names.
-const STEPS: [(Step, &str); 11] = [
+const STEPS: [(Step, &str); 12] = [
     (Step::Place, "place"),
     (Step::Route, "route"),
     (Step::Policy, "policy"),
@@ -37,6 +39,7 @@ const STEPS: [(Step, &str); 11] = [
     (Step::Key, "key"),
     (Step::Admit, "admit"),
     (Step::Forward, "forward"),
+    (Step::Cache, "cache"),
     (Step::Validate, "validate"),
     (Step::Map, "map"),
     (Step::Integrate, "integrate"),
@@ -73,6 +76,6 @@ mod tests {
             assert_eq!(Step::named(step.name()), Some(step));
         }
         assert!(Step::Admit < Step::Forward && Step::Forward < Step::Validate);
-        assert_eq!(Step::named("cache"), None);
+        assert_eq!(Step::named("chache"), None);
     }
 }

@@ -1,12 +1,15 @@
 //! What a gateway shares, and what each of its workers keeps for itself so that no request takes a lock.
 
 use super::admit::Admit;
+use super::aws::{AwsServices, Keys as SigningKeys};
+use super::cache::Answers;
 use super::explain;
 use super::heavy::HeavyPool;
 use super::key::KeyFacts;
 use super::log::LineBuffer;
 use super::stage::{Current, Fresh, Plans, StagePlan};
 use crate::edge::Forwarder;
+use crate::function::call::Invoke;
 use crate::net::http::Pool;
 use crate::observe::access::AccessLog;
 use crate::observe::gateway::{GatewayMetrics, Shard};
@@ -79,8 +82,12 @@ pub struct GatewayLimits {
     pub account_throttle: Option<Throttle>,
     /// Compiled plans kept, bytes.
     pub plan_bytes: u64,
+    /// Answers kept for stages with a cache, bytes (AWS: the size of the stage's cache cluster).
+    pub cache_bytes: u64,
     /// Proxies that are believed about their clients' addresses (`[trusted_proxies]`).
     pub trusted_proxies: Vec<IpAddr>,
+    /// How long an answer that is passed on piece by piece may stand still, ms (AWS: five minutes; 30 s for edge APIs).
+    pub stream_idle_ms: u64,
     /// How long a region waits for a stage revision that the edge has already, ms.
     pub revision_wait_ms: u64,
 }
@@ -95,7 +102,9 @@ impl Default for GatewayLimits {
             text_only: false,
             account_throttle: None,
             plan_bytes: 256 * 1024 * 1024,
+            cache_bytes: 256 * 1024 * 1024,
             trusted_proxies: Vec::new(),
+            stream_idle_ms: 300_000,
             revision_wait_ms: 250,
         }
     }
@@ -125,6 +134,10 @@ pub struct Parts {
     pub access_log: Option<AccessLog>,
     /// Where the stages' own logs go; `None`: nowhere.
     pub logs: Option<LogRoom>,
+    /// Where AWS services are, and the keys that they are called with.
+    pub aws: AwsServices,
+    /// The cluster's own functions, where it runs any.
+    pub functions: Option<Arc<dyn Invoke>>,
 }
 
 /// What all workers share.
@@ -141,7 +154,10 @@ pub(super) struct Shared {
     pub metrics: GatewayMetrics,
     pub access_log: Option<AccessLog>,
     pub logs: Option<LogRoom>,
+    pub aws: AwsServices,
+    pub functions: Option<Arc<dyn Invoke>>,
     pub plans: Plans,
+    pub answers: Answers,
     pub heavy: HeavyPool,
     pub records: explain::Records,
 }
@@ -156,6 +172,7 @@ pub(super) struct Worker {
     pub stages: RefCell<Stages>,
     pub keys: RefCell<Keys>,
     pub random: RefCell<Random>,
+    pub signing: RefCell<SigningKeys>,
     pub shard: Arc<Shard>,
     pub lines: Option<LineBuffer>,
     pub shelf: Option<LogShelf>,
@@ -179,6 +196,7 @@ impl Worker {
                 stages: RefCell::default(),
                 keys: RefCell::default(),
                 random: RefCell::default(),
+                signing: RefCell::default(),
                 shard: shared.metrics.shard(),
                 lines: shared.access_log.clone().map(LineBuffer::new),
                 shelf: shared.logs.as_ref().map(LogRoom::shelf),
@@ -221,5 +239,10 @@ impl Random {
         out.copy_from_slice(&self.page[self.used..self.used + N]);
         self.used += N;
         out
+    }
+
+    /// From 0 on, below 1.
+    pub(super) fn fraction(&mut self) -> f64 {
+        f64::from(u32::from_le_bytes(self.bytes())) / (f64::from(u32::MAX) + 1.0)
     }
 }

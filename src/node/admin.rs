@@ -31,7 +31,7 @@ impl Serve for Admin {
         if super::invoke::is_invoke(request.uri().path()) {
             return super::invoke::on_admin(&node, request, conn).await;
         }
-        full(answer(&node, request, &conn).await)
+        answer(&node, request, &conn).await
     }
 }
 
@@ -43,23 +43,29 @@ fn full(response: Response<Bytes>) -> Response<Body> {
     response.map(Body::full)
 }
 
-async fn answer(node: &Arc<NodeShared>, request: Request<Body>, conn: &ConnInfo) -> Response<Bytes> {
+async fn answer(node: &Arc<NodeShared>, request: Request<Body>, conn: &ConnInfo) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let limit = node.settings.max_body_bytes;
+    let limit = node.control.most_body_bytes(&parts.method, parts.uri.path());
+    // Bodies that bring code are large: a few at once, and the others wait their turn.
+    let _turn = match limit > node.settings.max_body_bytes {
+        true => node.settings.large_bodies.acquire().await.ok(),
+        false => None,
+    };
     let body = match Limited::new(body, limit).collect().await {
         Ok(collected) => collected.to_bytes(),
         Err(cause) if cause.is::<LengthLimitError>() => {
-            return message(StatusCode::PAYLOAD_TOO_LARGE, &format!("The request body is longer than {limit} bytes"));
+            let text = format!("The request body is longer than {limit} bytes");
+            return full(message(StatusCode::PAYLOAD_TOO_LARGE, &text));
         }
-        Err(_) => return message(StatusCode::BAD_REQUEST, "The request body ended early"),
+        Err(_) => return full(message(StatusCode::BAD_REQUEST, "The request body ended early")),
     };
     let request = Request::from_parts(parts, body);
     let seed = match super::arrive::random() {
         Ok(seed) => seed,
-        Err(cause) => return message(StatusCode::INTERNAL_SERVER_ERROR, &cause.to_string()),
+        Err(cause) => return full(message(StatusCode::INTERNAL_SERVER_ERROR, &cause.to_string())),
     };
     let visit = Visit { peer: conn.peer, local: conn.local, now_ms: super::clock::now_ms(), seed };
-    match request.uri().path() {
+    full(match request.uri().path() {
         "/healthz" => message(StatusCode::OK, "ok"),
         "/readyz" => ready(node),
         "/metrics" => metrics(node),
@@ -68,8 +74,8 @@ async fn answer(node: &Arc<NodeShared>, request: Request<Body>, conn: &ConnInfo)
             Ok(who) => operate(node, &request, &who).await,
             Err(fault) => refuse(&fault),
         },
-        _ => node.control.handle(&request, &visit).await,
-    }
+        _ => return node.control.handle(&request, &visit).await,
+    })
 }
 
 /// The cluster belongs to its first account: another account's keys do not run it.

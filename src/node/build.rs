@@ -1,21 +1,25 @@
 //! The rooms above replication, built bottom-up: edge, gateway, control, listeners.
 
+use super::code::CodeStore;
+use super::functions::NodeFunctions;
 use super::ground::Ground;
 use super::usage::{UsageClock, UsageSide};
 use super::voter::{CA_KEY, CaKeys};
 use super::{AdminSettings, NodeError, NodeShared, book, clock, door, explain, look, tls};
 use crate::catalog::cluster::Node;
 use crate::cluster::ConfigGroup;
-use crate::config::{AccessLog, NodeConfig, Profile, StageLogs};
+use crate::config::{AccessLog, Functions, NodeConfig, Profile, StageLogs};
 use crate::control::{Control, Evaluator, Quotas, Seal, Settings, door::Names};
 use crate::edge::probe::{OwnVitals, Vitals};
 use crate::edge::{Forwarder, Nodes, Receiver};
+use crate::function::blobs::{BlobPeer, Blobs};
 use crate::gateway::explain::wire::QUESTION_LIMIT;
 use crate::gateway::{Admit, Admitting, Clock, Gateway, GatewayLimits, KeyHash, Kind, Parts, SystemClock};
 use crate::net::http::{Egress, EgressPolicy, ListenOptions, Listener, Pool, UpstreamOptions, Workers, roots::Roots};
 use crate::net::peer::{Unary, kind};
 use crate::observe::access::AccessLog as AccessWriter;
 use crate::observe::edge::EdgeMetrics;
+use crate::observe::function::FunctionMetrics;
 use crate::observe::gateway::GatewayMetrics;
 use crate::observe::log_files::{LogOptions, LogRoom, LogTo};
 use crate::observe::usage::UsageMetrics;
@@ -24,9 +28,12 @@ use crate::usage::{Admission, AdmitRequest, Decision, Now, Throttle};
 use prometheus_client::registry::Registry;
 use std::net::IpAddr;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 const MAX_ADMIN_BODY_BYTES: usize = 10 << 20;
 const JOIN_REQUEST_BYTES: usize = 16 << 10;
+/// Requests at once whose body is larger than usual.
+const LARGE_BODIES: usize = 2;
 
 /// What is built.
 pub(super) struct Built {
@@ -36,6 +43,8 @@ pub(super) struct Built {
     pub(super) pool: Pool,
     pub(super) policy: EgressPolicy,
     pub(super) logs: LogRoom,
+    pub(super) code: CodeStore,
+    pub(super) functions: Option<Arc<NodeFunctions>>,
 }
 
 /// Builds it, and registers what peers may ask.
@@ -59,6 +68,8 @@ pub(super) fn build(ground: &Ground, config: &NodeConfig, group: &ConfigGroup) -
     super::metrics::register_pool(&mut registry, &pool);
     let logs = stage_logs(ground, config)?;
     logs.measure(&mut registry);
+    let code = code(ground, config, group, &nodes)?;
+    let functions = functions(ground, config, group, &code, &logs, &mut registry)?;
     let gateway = Gateway::new(Parts {
         world: group.world_cell(),
         region: identity.region.as_str().into(),
@@ -71,18 +82,25 @@ pub(super) fn build(ground: &Ground, config: &NodeConfig, group: &ConfigGroup) -
         metrics: gateway_metrics,
         access_log: access_log(config)?,
         logs: Some(logs.clone()),
+        aws: super::services::services(config)?,
+        functions: functions.as_ref().map(|functions| functions.invoker()),
     });
+    super::metrics::register_gateway(&mut registry, &gateway);
     let system = |cause| NodeError::System { what: "the system gives no threads", cause };
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let workers = Workers::start("gateway", cores).map_err(system)?;
     let receiver = Receiver::new(gateway.resume_on(workers.clone()), identity.node_id, &identity.region);
     let trials = super::trial::Trials { gateway: gateway.clone(), workers: workers.clone() };
-    let control = control(ground, config, group, &usage, trials);
+    let mut control = control(ground, config, group, &usage, trials);
+    if let Some(functions) = &functions {
+        control = control.with_functions(functions.clone());
+    }
     let shared = Arc::new(NodeShared {
         settings: AdminSettings {
             dev: config.dev,
             account: config.account.clone(),
             max_body_bytes: MAX_ADMIN_BODY_BYTES,
+            large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)),
             gateway_http: config.gateway_http,
             invoke: config.dev || config.admin.is_private(),
         },
@@ -97,13 +115,48 @@ pub(super) fn build(ground: &Ground, config: &NodeConfig, group: &ConfigGroup) -
         gateway,
         registry,
     });
-    register(ground, &shared);
-    Ok(Built { shared, usage, workers, pool, policy, logs })
+    register(ground, &shared, &code);
+    Ok(Built { shared, usage, workers, pool, policy, logs, code, functions })
+}
+
+/// Where functions' code is, also where no function runs: voters keep it for others.
+fn code(ground: &Ground, config: &NodeConfig, group: &ConfigGroup, nodes: &Arc<Nodes>) -> Result<CodeStore, NodeError> {
+    let Functions { zip_bytes, code_bytes, .. } = &config.functions;
+    let blobs = Blobs::open(&ground.home.path("blobs"), *zip_bytes, *code_bytes);
+    let blobs = blobs.map_err(|cause| NodeError::System { what: "the code of functions cannot be kept", cause })?;
+    Ok(CodeStore {
+        blobs: Arc::new(blobs),
+        peers: ground.peers.clone(),
+        nodes: nodes.clone(),
+        config: group.clone(),
+        unpacked: ground.home.path("functions"),
+        under_way: Arc::default(),
+    })
+}
+
+/// The host of functions, where the operator wants one.
+fn functions(
+    ground: &Ground,
+    config: &NodeConfig,
+    group: &ConfigGroup,
+    code: &CodeStore,
+    logs: &LogRoom,
+    registry: &mut Registry,
+) -> Result<Option<Arc<NodeFunctions>>, NodeError> {
+    if !config.functions.enabled {
+        return Ok(None);
+    }
+    let metrics = FunctionMetrics::new(registry);
+    let started = NodeFunctions::start(&config.functions, group, &ground.seal, code.clone(), logs.shelf(), metrics);
+    started.map(Some).map_err(|cause| NodeError::System { what: "the host of functions cannot start", cause })
 }
 
 /// What peers may ask of this node, beside Raft and usage.
-fn register(ground: &Ground, shared: &Arc<NodeShared>) {
+fn register(ground: &Ground, shared: &Arc<NodeShared>, code: &CodeStore) {
     let peers = &ground.peers;
+    let (puts, gets) = BlobPeer::handlers(code.blobs.clone());
+    peers.register(kind::BLOB_PUT, puts);
+    peers.register(kind::BLOB_GET, gets);
     peers.register(kind::FORWARD, shared.receiver.clone());
     let look = Arc::new(look::LookAtThisNode(Arc::downgrade(shared)));
     peers.register(kind::STATUS, Unary::new(look, 1_024));
@@ -149,11 +202,12 @@ pub(super) fn evaluator(ground: &Ground, config: &NodeConfig) -> Evaluator {
 }
 
 fn limits(config: &NodeConfig) -> GatewayLimits {
-    let trusted_proxies = config.trusted_proxies.clone();
+    let (trusted_proxies, cache_bytes) = (config.trusted_proxies.clone(), config.cache_bytes);
     match config.profile {
-        Profile::Generous => GatewayLimits { trusted_proxies, ..GatewayLimits::default() },
+        Profile::Generous => GatewayLimits { trusted_proxies, cache_bytes, ..GatewayLimits::default() },
         Profile::Strict => GatewayLimits {
             trusted_proxies,
+            cache_bytes,
             header_bytes: Some(10_240),
             integration_ms: 29_000,
             text_only: true,

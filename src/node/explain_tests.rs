@@ -63,6 +63,7 @@ fn an_edge_and_a_region_are_one_walk() {
         "key passed n1",
         "admit passed n1",
         "forward passed n1",
+        "cache passed n2",
         "validate passed n2",
         "map stopped n2",
         "integrate not_reached -",
@@ -79,7 +80,7 @@ fn an_edge_and_a_region_are_one_walk() {
 fn one_record_alone_says_what_it_knows() {
     // The API's own region serves its clients without a cut.
     let answer = explained(&mut [at("n1", "near", record("answer", 500))], &[]);
-    assert_eq!(states(&answer).len(), 10);
+    assert_eq!(states(&answer).len(), 11);
     assert!(states(&answer).contains(&"answer stopped n1".to_owned()));
     // The edge alone: the region's node is not known.
     let edge = Record { refused_in: "far".into(), ..record("map", 500) };
@@ -96,7 +97,7 @@ fn one_record_alone_says_what_it_knows() {
             && states(&answer).contains(&"admit passed -".to_owned())
     );
     // A step of a newer version.
-    let answer = explained(&mut [at("n1", "near", record("cache", 500))], &[]);
+    let answer = explained(&mut [at("n1", "near", record("ponder", 500))], &[]);
     assert!(states(&answer).iter().all(|step| step.contains(" unknown ")));
 }
 

@@ -5,6 +5,7 @@
 //! seeds.json     peers known before the World is here     ca.key                       on voters only
 //! seal.key       the cluster's sealing key                admin-token                  this machine's admin token
 //! listen.json    addresses in use                         config/ usage/ journal/      replicated state, grants spent
+//! blobs/         code of functions, by its SHA-256         functions/                   the same, unpacked
 //! ```
 
 use crate::net::peer::PeerInfo;

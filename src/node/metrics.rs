@@ -1,6 +1,7 @@
 //! What replication and the way to backends measure, read when somebody asks for `/metrics`.
 
 use crate::cluster::{ConfigGroup, GroupStatus};
+use crate::gateway::Gateway;
 use crate::net::http::Pool;
 use crate::observe::cluster::ClusterMetrics;
 use prometheus_client::collector::Collector;
@@ -33,6 +34,27 @@ impl std::fmt::Debug for Backends {
 /// Adds the figures of the connections to backends.
 pub(super) fn register_pool(registry: &mut Registry, pool: &Pool) {
     registry.register_collector(Box::new(Backends(pool.clone())));
+}
+
+struct Kept(Gateway);
+
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Kept")
+    }
+}
+
+/// Adds what the gateway holds.
+pub(super) fn register_gateway(registry: &mut Registry, gateway: &Gateway) {
+    registry.register_collector(Box::new(Kept(gateway.clone())));
+}
+
+impl Collector for Kept {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let gauge = ConstGauge::new(i64::try_from(self.0.cached_bytes()).unwrap_or(i64::MAX));
+        let help = "Bytes of answers kept for stages with a cache";
+        gauge.encode(encoder.encode_descriptor("gateway_cache_bytes", help, None, gauge.metric_type())?)
+    }
 }
 
 impl Collector for Backends {

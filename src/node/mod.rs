@@ -12,9 +12,11 @@ mod arrive;
 mod book;
 mod build;
 mod clock;
+mod code;
 mod door;
 mod error;
 mod explain;
+mod functions;
 mod ground;
 mod groups;
 mod hex;
@@ -28,6 +30,7 @@ mod roster;
 mod round_trips;
 mod run;
 mod seal;
+mod services;
 mod tls;
 mod token;
 mod trial;
@@ -72,6 +75,8 @@ struct AdminSettings {
     dev: bool,
     account: AccountId,
     max_body_bytes: usize,
+    /// Turns of requests whose body is larger than that.
+    large_bodies: Arc<tokio::sync::Semaphore>,
     gateway_http: Listen,
     /// Whether the admin listener answers the gateway's forms (foundations §8.1).
     invoke: bool,

@@ -1,6 +1,7 @@
 //! A node's life: laid, replicated, served, stopped in reverse.
 
 use super::build::{self, Built, Own};
+use super::functions::NodeFunctions;
 use super::groups::{self, RootKey};
 use super::home::Home;
 use super::usage::UsageSide;
@@ -84,6 +85,7 @@ struct Running {
     prober: Prober,
     tasks: JoinSet<()>,
     logs: LogRoom,
+    functions: Option<Arc<NodeFunctions>>,
 }
 
 async fn start(config: NodeConfig, invitation: Option<Invitation>) -> Result<Running, NodeError> {
@@ -113,10 +115,11 @@ async fn start(config: NodeConfig, invitation: Option<Invitation>) -> Result<Run
     tasks.spawn(follow.run());
     let visitors = build::listen(&ground, &config, &built).await?;
     tasks.spawn(build::guard_own_sockets(built.pool, built.policy, built.shared.config.clone()));
-    let Built { shared, usage, logs, .. } = built;
+    tasks.spawn(built.code.clone().follow());
+    let Built { shared, usage, logs, functions, .. } = built;
     // From here on the admin listener answers.
     let _ = ground.admin.node.set(shared.clone());
-    Ok(Running { shared, usage, admin: ground.admin_listener, visitors, root, prober, tasks, logs })
+    Ok(Running { shared, usage, admin: ground.admin_listener, visitors, root, prober, tasks, logs, functions })
 }
 
 /// A node that has just been let in serves nothing until the cluster's rows are here.
@@ -172,6 +175,11 @@ impl Running {
         let left: usize = futures_util::future::join_all(drains).await.into_iter().sum();
         if left > 0 {
             tracing::warn!(left, "connections were still open when the patience ended");
+        }
+        if let Some(functions) = self.functions.take()
+            && !tokio::task::spawn_blocking(move || functions.stop()).await.unwrap_or(false)
+        {
+            tracing::warn!("calls of functions were still running when the patience ended");
         }
         self.usage.stop().await;
         let status = self.shared.config.status();

@@ -47,6 +47,8 @@ pub struct Shard {
     cancelled: AtomicU64,
     panics: AtomicU64,
     resumed: AtomicU64,
+    cache_hits: AtomicU64,
+    cache_misses: AtomicU64,
 }
 
 impl Shard {
@@ -60,6 +62,8 @@ impl Shard {
             cancelled: AtomicU64::new(0),
             panics: AtomicU64::new(0),
             resumed: AtomicU64::new(0),
+            cache_hits: AtomicU64::new(0),
+            cache_misses: AtomicU64::new(0),
         }
     }
 
@@ -84,6 +88,16 @@ impl Shard {
     /// A visit panicked.
     pub fn panicked(&self) {
         self.panics.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// An answer was found in its stage's cache.
+    pub fn cache_hit(&self) {
+        self.cache_hits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// An answer could have been kept and was not found.
+    pub fn cache_missed(&self) {
+        self.cache_misses.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A visit came across the cut.
@@ -212,11 +226,15 @@ impl Collector for Scrape {
                 ConstCounter::new(count).encode(family.encode_family(&[("type", *kind)])?)?;
             }
         }
-        let counters: [Counted; 3] = [
+        let counters: [Counted; 5] = [
             ("gateway_cancelled", "Requests whose client left before an answer", |s| {
                 s.cancelled.load(Ordering::Relaxed)
             }),
             ("gateway_panics", "Visits that panicked", |s| s.panics.load(Ordering::Relaxed)),
+            ("gateway_cache_hits", "Answers found in their stage's cache", |s| s.cache_hits.load(Ordering::Relaxed)),
+            ("gateway_cache_misses", "Answers not found in their stage's cache", |s| {
+                s.cache_misses.load(Ordering::Relaxed)
+            }),
             ("gateway_resumed", "Visits taken over from an edge", |s| s.resumed.load(Ordering::Relaxed)),
         ];
         for (name, help, of) in counters {

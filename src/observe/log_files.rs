@@ -44,6 +44,13 @@ impl LogName {
         LogName::of("execution", api, stage)
     }
 
+    /// The log group of a function: `function-{account}.{region}.{name}`; the group is `/aws/lambda/{name}`, or any other.
+    #[must_use]
+    pub fn function(account: &str, region: &str, group: &str) -> LogName {
+        let name = group.strip_prefix("/aws/lambda/").filter(|name| !name.contains('/')).unwrap_or(group);
+        LogName(format!("function-{}.{}.{}", part(account, true), part(region, true), part(name, true)).into())
+    }
+
     fn of(kind: &str, api: &str, stage: &str) -> LogName {
         // A hyphen in the API's part would make two pairs one.
         LogName(format!("{kind}-{}-{}", part(api, false), part(stage, true)).into())

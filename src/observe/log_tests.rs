@@ -164,3 +164,12 @@ fn a_disk_that_does_not_answer_holds_nobody_up_and_takes_bounded_memory() {
     assert_eq!(text.lines().count() as u64, pushed - room.lost());
     assert!(text.lines().all(|line| line == "access-api-prod 123456789"), "each line names its log");
 }
+
+#[test]
+fn groups_of_functions_have_a_log_each() {
+    let name = |group: &str| LogName::function("000000000000", "eu-west-1", group).as_str().to_owned();
+    assert_eq!(name("/aws/lambda/hello-x"), "function-000000000000.eu-west-1.hello-x");
+    assert_eq!(name("/own/group"), "function-000000000000.eu-west-1.%2fown%2fgroup");
+    assert_ne!(name("/aws/lambda/a/b"), name("/aws/lambda/a%2fb"));
+    assert!(!name("../../x").contains('/'));
+}

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod cluster;
 pub mod edge;
+pub mod function;
 pub mod gateway;
 mod log_disk;
 pub mod log_files;

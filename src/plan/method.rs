@@ -1,6 +1,9 @@
 //! One method: what it demands of a request and what stands behind it.
 
+use super::Which;
+use super::aws::{AwsPlan, RunAs, ServicePlan};
 use super::body_read::BodyReads;
+use super::cache::{self, CachePlan, Cached};
 use super::flaw::Flaw;
 use super::mapping::{Side, Source};
 use super::response::Responses;
@@ -9,7 +12,7 @@ use super::uri::{UriTemplate, with_variables};
 use super::validation::{self, ModelShelf, Validation};
 use crate::catalog::v1::{
     ContentHandling, Integration, IntegrationType, Method, MethodSetting, PassthroughBehavior, RequestValidator,
-    Resource, Stage,
+    Resource, ResponseTransferMode, Stage,
 };
 use crate::spec::vtl::TemplateError;
 use http::HeaderName;
@@ -18,6 +21,8 @@ use std::sync::Arc;
 
 /// AWS's limit of an integration's time, ms.
 pub const DEFAULT_TIMEOUT_MS: u32 = 29_000;
+/// AWS's limit of the time of an integration whose answer is passed on piece by piece, ms.
+pub const STREAM_TIMEOUT_MS: u32 = 900_000;
 
 /// A method, ready to serve.
 #[derive(Debug)]
@@ -40,6 +45,10 @@ pub struct MethodPlan {
     pub throttle: Option<StageThrottle>,
     /// What is logged of its visits; `None`: nothing.
     pub logging: Option<Logging>,
+    /// The method's `operationName`.
+    pub operation_name: Option<Box<str>>,
+    /// Which of its answers are kept; `None`: none.
+    pub cache: Option<CachePlan>,
     /// What stands behind it.
     pub backend: Backend,
 }
@@ -57,13 +66,16 @@ impl MethodPlan {
     /// Every template that cannot be parsed, with its media type: a call that needs it is answered 500.
     pub fn template_flaws(&self) -> Vec<(&str, &TemplateError)> {
         let (requests, responses): (Vec<(&str, Option<&TemplateError>)>, &Responses) = match &self.backend {
-            Backend::Unbuilt(_) => return Vec::new(),
+            Backend::Unbuilt(_) | Backend::AwsProxy(_) => return Vec::new(),
             Backend::Mock(mock) => {
                 (mock.request.templates.iter().map(|(media, t)| (&**media, t.flaw())).collect(), &mock.responses)
             }
             Backend::Http(http) if http.proxy => return Vec::new(),
             Backend::Http(http) => {
                 (http.body.templates.iter().map(|(media, t)| (&**media, t.flaw())).collect(), &http.responses)
+            }
+            Backend::Aws(aws) => {
+                (aws.body.templates.iter().map(|(media, t)| (&**media, t.flaw())).collect(), &aws.responses)
             }
         };
         requests.into_iter().filter_map(|(media, flaw)| Some((media, flaw?))).chain(responses.flaws()).collect()
@@ -88,8 +100,34 @@ pub enum Backend {
     Mock(MockPlan),
     /// An HTTP endpoint; with `proxy` requests and answers pass through.
     Http(Box<HttpPlan>),
+    /// A Lambda function that gets an event and answers with a proxy result.
+    AwsProxy(Box<AwsPlan>),
+    /// An AWS service, Lambda among them; requests and answers are mapped.
+    Aws(Box<AwsPlan>),
     /// Something that this version cannot call, by name.
     Unbuilt(Box<str>),
+}
+
+impl Backend {
+    /// How long its answer may take, ms.
+    #[must_use]
+    pub fn timeout_ms(&self) -> u32 {
+        match self {
+            Backend::Http(http) => http.timeout_ms,
+            Backend::AwsProxy(aws) | Backend::Aws(aws) => aws.timeout_ms,
+            Backend::Mock(_) | Backend::Unbuilt(_) => DEFAULT_TIMEOUT_MS,
+        }
+    }
+
+    /// Whether its answer is passed on piece by piece as it comes (`responseTransferMode`).
+    #[must_use]
+    pub fn is_streamed(&self) -> bool {
+        match self {
+            Backend::Http(http) => http.streamed,
+            Backend::AwsProxy(aws) => aws.streamed,
+            Backend::Aws(_) | Backend::Mock(_) | Backend::Unbuilt(_) => false,
+        }
+    }
 }
 
 /// A mock.
@@ -114,6 +152,8 @@ pub struct HttpPlan {
     pub uri: UriTemplate,
     /// Whether any certificate will do.
     pub insecure: bool,
+    /// Whether the answer is passed on piece by piece.
+    pub streamed: bool,
     /// How long it may take, ms.
     pub timeout_ms: u32,
     /// Headers that are added.
@@ -165,11 +205,13 @@ impl<T> RequestBody<T> {
 /// What surrounds the methods of a stage while they are compiled.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Around<'a> {
-    pub(super) api: &'a str,
+    pub(super) which: Which<'a>,
     pub(super) stage: &'a Stage,
     pub(super) variables: &'a BTreeMap<String, String>,
     pub(super) validators: &'a [(String, RequestValidator)],
     pub(super) models: &'a ModelShelf,
+    /// The deployment of a canary that keeps its cached answers apart; else empty.
+    pub(super) apart: &'a str,
 }
 
 pub(super) fn compile(resource: &Resource, row: &Method, around: &Around<'_>) -> Result<MethodPlan, Vec<Flaw>> {
@@ -182,6 +224,12 @@ pub(super) fn compile(resource: &Resource, row: &Method, around: &Around<'_>) ->
         }
         Some(integration) => backend(row, integration, &place, around, &mut flaws),
     };
+    let cache = row.method_integration.as_ref().and_then(|integration| {
+        let cached = Cached { api: around.which.api, stage: around.stage, apart: around.apart };
+        let method = (row.http_method.as_str(), resource.id.as_str());
+        let setting = setting(resource, row, around);
+        cache::compile(integration, method, setting, cached, around.variables, (&place, &mut flaws))
+    });
     let validation = validation::compile(row, around.validators, around.models, &place, &mut flaws);
     if !flaws.is_empty() {
         return Err(flaws);
@@ -198,6 +246,8 @@ pub(super) fn compile(resource: &Resource, row: &Method, around: &Around<'_>) ->
         plan_name: format!("{}/{}", resource.path, row.http_method).into(),
         throttle: throttle(resource, row, around),
         logging: logging(resource, row, around),
+        operation_name: row.operation_name.as_deref().filter(|name| !name.is_empty()).map(Into::into),
+        cache,
         backend,
     })
 }
@@ -210,67 +260,150 @@ fn backend(
     flaws: &mut Vec<Flaw>,
 ) -> Backend {
     let unbuilt = |what: &str| Backend::Unbuilt(what.into());
-    let mock = matches!(integration.kind, IntegrationType::Mock);
-    let proxy = matches!(integration.kind, IntegrationType::HttpProxy);
-    if !mock && !proxy && !matches!(integration.kind, IntegrationType::Http) {
-        return unbuilt(&format!("{} integrations", integration.kind));
+    let passes = matches!(integration.kind, IntegrationType::HttpProxy | IntegrationType::AwsProxy);
+    if let IntegrationType::Other(kind) = &integration.kind {
+        return unbuilt(&format!("{kind} integrations"));
     }
     if matches!(&integration.connection_type, Some(kind) if kind.as_str() == "VPC_LINK") {
         return unbuilt("VPC link integrations");
     }
     let responses = Responses::compile(row, integration, place, around.variables, flaws);
-    if !proxy && let Some(what) = responses.unbuilt() {
+    if !passes && let Some(what) = responses.unbuilt() {
         // Named where it is called; a method that is not called harms nobody.
         return unbuilt(what);
     }
-    let passthrough = integration.passthrough_behavior.clone().unwrap_or(PassthroughBehavior::WhenNoMatch);
-    let content_handling = integration.content_handling.clone();
-    if mock {
+    if matches!(integration.kind, IntegrationType::Mock) {
+        let passthrough = passthrough(integration);
         let request = RequestBody { templates: templates(integration, MockTemplate::of), passthrough };
+        let content_handling = integration.content_handling.clone();
         return Backend::Mock(MockPlan { request, content_handling, responses });
     }
     let Some(uri) = integration.uri.as_deref().filter(|uri| !uri.is_empty()) else {
         flaws.push(Flaw::new(place, "the integration has no URI"));
         return unbuilt("");
     };
-    let verb = verb(integration, place, flaws);
-    let (mut paths, mut query, mut headers) = (BTreeMap::new(), Vec::new(), Vec::new());
-    let mut reads = BodyReads::default();
-    for (target, source) in &integration.request_parameters {
-        let source = match Source::compile(source, Side::Request, around.variables, &mut reads) {
-            Ok(source) => source,
-            Err(why) => {
-                flaws.push(Flaw::new(place, why));
-                continue;
-            }
-        };
-        match target.strip_prefix("integration.request.").and_then(|rest| rest.split_once('.')) {
-            Some(("path", name)) => drop(paths.insert(name.into(), source)),
-            Some(("querystring", name)) => query.push((name.into(), source)),
-            Some(("header", name)) => match name.parse() {
-                Ok(name) => headers.push((name, source)),
-                Err(_) => flaws.push(Flaw::new(place, format!("`{name}` is no header name"))),
-            },
-            _ => flaws.push(Flaw::new(place, format!("`{target}` is no request parameter"))),
-        }
+    let uri = with_variables(uri, around.variables);
+    match integration.kind {
+        IntegrationType::Aws | IntegrationType::AwsProxy => aws(integration, &uri, responses, place, around, flaws),
+        _ => http(integration, &uri, responses, place, around, flaws),
     }
-    let timeout = integration.timeout_in_millis.and_then(|ms| u32::try_from(ms).ok()).filter(|ms| *ms > 0);
-    let insecure = integration.tls_config.as_ref().and_then(|t| t.insecure_skip_verification).unwrap_or(false);
-    let body = RequestBody { templates: templates(integration, Template::of), passthrough };
-    // Only a template can put another value into a path than its mapping.
-    let overridable = !proxy && body.templates.iter().any(|(_, template)| matches!(template, Template::Vtl(_)));
+}
+
+fn http(
+    integration: &Integration,
+    uri: &str,
+    responses: Responses,
+    place: &str,
+    around: &Around<'_>,
+    flaws: &mut Vec<Flaw>,
+) -> Backend {
+    let proxy = matches!(integration.kind, IntegrationType::HttpProxy);
+    let verb = verb(integration, place, flaws);
+    let asked = Asked::of(integration, place, around, flaws);
+    let body = RequestBody { templates: templates(integration, Template::of), passthrough: passthrough(integration) };
+    let overridable = !proxy && overridable(&body);
     Backend::Http(Box::new(HttpPlan {
         proxy,
         verb,
-        uri: UriTemplate::compile(&with_variables(uri, around.variables), &paths, query, overridable),
-        insecure,
-        timeout_ms: timeout.unwrap_or(DEFAULT_TIMEOUT_MS),
-        headers,
-        reads: Arc::new(reads),
+        uri: UriTemplate::compile(uri, &asked.paths, asked.query, overridable),
+        insecure: integration.tls_config.as_ref().and_then(|t| t.insecure_skip_verification).unwrap_or(false),
+        streamed: proxy && streamed(integration),
+        timeout_ms: timeout(integration),
+        headers: asked.headers,
+        reads: Arc::new(asked.reads),
         body,
-        content_handling,
+        content_handling: integration.content_handling.clone(),
         responses,
     }))
+}
+
+fn aws(
+    integration: &Integration,
+    uri: &str,
+    responses: Responses,
+    place: &str,
+    around: &Around<'_>,
+    flaws: &mut Vec<Flaw>,
+) -> Backend {
+    let proxy = matches!(integration.kind, IntegrationType::AwsProxy);
+    let verb = verb(integration, place, flaws);
+    let asked = Asked::of(integration, place, around, flaws);
+    let body = RequestBody { templates: templates(integration, Template::of), passthrough: passthrough(integration) };
+    let overridable = !proxy && overridable(&body);
+    let service = ServicePlan::of(uri, around.which, |uri| {
+        UriTemplate::compile(uri, &asked.paths, if proxy { Vec::new() } else { asked.query }, overridable)
+    });
+    if proxy && service.as_ref().is_ok_and(|service| &*service.name == "firehose") {
+        return Backend::Unbuilt("AWS_PROXY integrations with Firehose".into());
+    }
+    let credentials = integration.credentials.as_deref().map(|text| with_variables(text, around.variables));
+    let run_as = RunAs::of(credentials.as_deref());
+    let streamed = proxy && streamed(integration);
+    let plan = Box::new(AwsPlan {
+        service: AwsPlan::judged(service, verb.as_ref(), &run_as, (proxy, streamed), around.which.account),
+        verb,
+        run_as,
+        streamed,
+        timeout_ms: timeout(integration),
+        headers: asked.headers,
+        reads: Arc::new(asked.reads),
+        body,
+        content_handling: integration.content_handling.clone(),
+        responses,
+    });
+    if proxy { Backend::AwsProxy(plan) } else { Backend::Aws(plan) }
+}
+
+/// What an integration's request parameters put where.
+#[derive(Default)]
+struct Asked {
+    paths: BTreeMap<Box<str>, Source>,
+    query: Vec<(Box<str>, Source)>,
+    headers: Vec<(HeaderName, Source)>,
+    reads: BodyReads,
+}
+
+impl Asked {
+    fn of(integration: &Integration, place: &str, around: &Around<'_>, flaws: &mut Vec<Flaw>) -> Asked {
+        let mut asked = Asked::default();
+        for (target, source) in &integration.request_parameters {
+            let source = match Source::compile(source, Side::Request, around.variables, &mut asked.reads) {
+                Ok(source) => source,
+                Err(why) => {
+                    flaws.push(Flaw::new(place, why));
+                    continue;
+                }
+            };
+            match target.strip_prefix("integration.request.").and_then(|rest| rest.split_once('.')) {
+                Some(("path", name)) => drop(asked.paths.insert(name.into(), source)),
+                Some(("querystring", name)) => asked.query.push((name.into(), source)),
+                Some(("header", name)) => match name.parse() {
+                    Ok(name) => asked.headers.push((name, source)),
+                    Err(_) => flaws.push(Flaw::new(place, format!("`{name}` is no header name"))),
+                },
+                _ => flaws.push(Flaw::new(place, format!("`{target}` is no request parameter"))),
+            }
+        }
+        asked
+    }
+}
+
+fn passthrough(integration: &Integration) -> PassthroughBehavior {
+    integration.passthrough_behavior.clone().unwrap_or(PassthroughBehavior::WhenNoMatch)
+}
+
+fn streamed(integration: &Integration) -> bool {
+    matches!(integration.response_transfer_mode, Some(ResponseTransferMode::Stream))
+}
+
+fn timeout(integration: &Integration) -> u32 {
+    let own = integration.timeout_in_millis.and_then(|ms| u32::try_from(ms).ok());
+    own.filter(|ms| *ms > 0).unwrap_or(DEFAULT_TIMEOUT_MS)
+}
+
+/// Only a template can put another value into a path than its mapping.
+fn overridable(body: &RequestBody<Template>) -> bool {
+    body.templates.iter().any(|(_, template)| matches!(template, Template::Vtl(_)))
 }
 
 /// The request templates by media type.
@@ -289,8 +422,8 @@ fn verb(integration: &Integration, place: &str, flaws: &mut Vec<Flaw>) -> Option
     parsed.ok()
 }
 
-/// The stage's setting for a method: its own, else `*/*`.
-fn setting<'a>(resource: &Resource, row: &Method, around: &Around<'a>) -> Option<&'a MethodSetting> {
+/// The stage's setting for a method: its own (`true`), else `*/*`.
+fn setting<'a>(resource: &Resource, row: &Method, around: &Around<'a>) -> Option<(&'a MethodSetting, bool)> {
     let settings = &around.stage.method_settings;
     let own = settings.iter().find(|(key, _)| {
         key.rsplit_once('/').is_some_and(|(path, verb)| {
@@ -298,24 +431,24 @@ fn setting<'a>(resource: &Resource, row: &Method, around: &Around<'a>) -> Option
             verb == row.http_method && path.trim_start_matches('/') == resource.path.trim_start_matches('/')
         })
     });
-    own.map(|(_, setting)| setting).or_else(|| settings.get("*/*"))
+    own.map(|(_, setting)| (setting, true)).or_else(|| settings.get("*/*").map(|setting| (setting, false)))
 }
 
 /// -1 means no limit here.
 fn throttle(resource: &Resource, row: &Method, around: &Around<'_>) -> Option<StageThrottle> {
-    let setting = setting(resource, row, around)?;
+    let (setting, _) = setting(resource, row, around)?;
     let burst = u32::try_from(setting.throttling_burst_limit).ok()?;
     let rate = setting.throttling_rate_limit;
     if rate.is_nan() || rate < 0.0 {
         return None;
     }
     let stage = &around.stage.stage_name;
-    let bucket = format!("{}:{stage}{}/{}", around.api, resource.path, row.http_method);
+    let bucket = format!("{}:{stage}{}/{}", around.which.api, resource.path, row.http_method);
     Some(StageThrottle { rate, burst, bucket: bucket.into() })
 }
 
 fn logging(resource: &Resource, row: &Method, around: &Around<'_>) -> Option<Logging> {
-    let setting = setting(resource, row, around)?;
+    let (setting, _) = setting(resource, row, around)?;
     let level = setting.logging_level.as_deref().filter(|level| matches!(*level, "INFO" | "ERROR"))?;
     Some(Logging { info: level == "INFO", data: setting.data_trace_enabled })
 }

@@ -4,15 +4,19 @@
 //! same rows make the same plan on every node, and a plan never changes, so a visit that pinned one is served by one
 //! set of rules.
 
+pub mod aws;
 pub mod binary;
 pub mod body_read;
+pub mod cache;
 pub mod context;
+pub mod event;
 pub mod flaw;
 pub mod gateway_response;
 pub mod hosts;
 pub mod mapping;
 pub mod media;
 pub mod method;
+pub mod proxy_result;
 pub mod response;
 pub mod route;
 pub mod substitute;
@@ -26,7 +30,9 @@ pub use method::{Backend, MethodPlan, MockPlan, RequestBody, StageThrottle};
 pub use route::{Found, Routes};
 pub use warning::warnings;
 
-use crate::catalog::v1::{ApiKeySource, GatewayResponse, Method, Model, RequestValidator, Resource, RestApi, Stage};
+use crate::catalog::v1::{
+    ApiKeySource, CanarySettings, GatewayResponse, Method, Model, RequestValidator, Resource, RestApi, Stage,
+};
 use crate::state::Tree;
 use binary::BinaryTypes;
 use gateway_response::GatewayResponses;
@@ -59,6 +65,8 @@ pub struct ServingPlan {
     pub deployment: Box<str>,
     /// The stage's revision: edge and region agree on (deployment, revision).
     pub revision: u64,
+    /// Whether this is what the stage's canary serves.
+    pub canary: bool,
     /// `{api}:{stage}`: how usage plans and buckets name the stage.
     pub name: Box<str>,
     /// Whether keys are taken from the header `x-api-key` (else from an authorizer's answer).
@@ -92,6 +100,33 @@ impl ServingPlan {
     /// Every flaw that makes the stage impossible to serve. What is merely not built yet is no flaw: such a method
     /// answers by naming it.
     pub fn compile(tree: &Tree, stage: &Stage, which: Which<'_>) -> Result<ServingPlan, Vec<Flaw>> {
+        Self::compile_apart(tree, stage, which, "")
+    }
+
+    /// Compiles what the canary of a stage serves: `tree` is what its deployment froze. The stage's variables are overlaid
+    /// by the canary's. It shares the stage's cache only where it is told to and serves the same deployment (data-plane §14).
+    ///
+    /// # Errors
+    /// As [`ServingPlan::compile`].
+    pub fn compile_canary(
+        tree: &Tree,
+        stage: &Stage,
+        canary: &CanarySettings,
+        which: Which<'_>,
+    ) -> Result<ServingPlan, Vec<Flaw>> {
+        let mut own = stage.clone();
+        own.deployment_id.clone_from(&canary.deployment_id);
+        if let Some(overrides) = &canary.stage_variable_overrides {
+            own.variables.get_or_insert_default().extend(overrides.clone());
+        }
+        let shares = canary.use_stage_cache && canary.deployment_id == stage.deployment_id;
+        let apart = if shares { "" } else { canary.deployment_id.as_str() };
+        // An id is never empty, but a canary without one must not share either.
+        let apart = if !shares && apart.is_empty() { "canary" } else { apart };
+        Ok(ServingPlan { canary: true, ..Self::compile_apart(tree, &own, which, apart)? })
+    }
+
+    fn compile_apart(tree: &Tree, stage: &Stage, which: Which<'_>, apart: &str) -> Result<ServingPlan, Vec<Flaw>> {
         let mut flaws = Vec::new();
         let api = read(tree.get::<RestApi>(which.api), which.api, &mut flaws).flatten().unwrap_or_default();
         let resources = read(tree.list::<Resource>(""), "resources", &mut flaws).unwrap_or_default();
@@ -103,7 +138,7 @@ impl ServingPlan {
         let models = validation::ModelShelf::of(models);
         let variables = stage.variables.as_ref().unwrap_or(&no_variables);
         let refusals = read(tree.list::<GatewayResponse>(""), "gateway responses", &mut flaws).unwrap_or_default();
-        let context = method::Around { api: which.api, stage, variables, validators: &validators, models: &models };
+        let context = method::Around { which, stage, variables, validators: &validators, models: &models, apart };
         let mut methods = Vec::with_capacity(rows.len());
         let mut routes = Routes::default();
         for (_, resource) in &resources {
@@ -138,6 +173,7 @@ impl ServingPlan {
             stage: stage.stage_name.as_str().into(),
             deployment: stage.deployment_id.as_str().into(),
             revision: stage.revision,
+            canary: false,
             name: format!("{}:{}", which.api, stage.stage_name).into(),
             key_in_header: !matches!(api.api_key_source, Some(ApiKeySource::Authorizer)),
             default_endpoint_disabled: api.disable_execute_api_endpoint,

@@ -130,11 +130,20 @@ impl Responses {
 
     /// The response for a status: the first whose pattern is all of it, else the default.
     pub fn select(&self, status: u16) -> Option<&ResponsePlan> {
-        let default = || self.all.iter().find(|r| r.pattern.is_none());
         if self.all.iter().all(|r| r.pattern.is_none()) {
-            return default();
+            return self.usual();
         }
-        let text = status.to_string();
-        self.all.iter().find(|r| r.pattern.as_ref().is_some_and(|p| p.matches(&text).unwrap_or(false))).or_else(default)
+        self.select_by(&status.to_string())
+    }
+
+    /// The response for the error of a function: the first whose pattern is all of it, else the default.
+    pub fn select_by(&self, text: &str) -> Option<&ResponsePlan> {
+        let fits = |r: &&ResponsePlan| r.pattern.as_ref().is_some_and(|p| p.matches(text).unwrap_or(false));
+        self.all.iter().find(fits).or_else(|| self.usual())
+    }
+
+    /// The default.
+    pub fn usual(&self) -> Option<&ResponsePlan> {
+        self.all.iter().find(|r| r.pattern.is_none())
     }
 }

@@ -226,7 +226,8 @@ fn every_flaw_is_named_at_once() {
 fn what_is_not_built_yet_is_named_and_harms_no_other_method() {
     let link =
         Integration { connection_type: Some(crate::catalog::v1::ConnectionType::VpcLink), ..http("http://h/", &[]) };
-    let aws = Integration { kind: IntegrationType::AwsProxy, uri: Some("arn:x".into()), ..Integration::default() };
+    let firehose = Some("arn:aws:apigateway:eu-west-1:firehose:action/PutRecord".into());
+    let aws = Integration { kind: IntegrationType::AwsProxy, uri: firehose, ..Integration::default() };
     let plan = Api::new().with("/a", "GET", Some(link)).with("/b", "GET", Some(aws)).compile().expect("compiles");
     let named: Vec<_> = plan
         .methods
@@ -236,7 +237,40 @@ fn what_is_not_built_yet_is_named_and_harms_no_other_method() {
             _ => panic!("not built"),
         })
         .collect();
-    assert_eq!(named, ["VPC link integrations", "AWS_PROXY integrations"]);
+    assert_eq!(named, ["VPC link integrations", "AWS_PROXY integrations with Firehose"]);
+}
+
+#[test]
+fn what_aws_integrations_cannot_do_is_known_before_they_are_called() {
+    let functions = "arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions";
+    let good = format!("{functions}/arn:aws:lambda:eu-west-1:${{stageVariables.account}}:function:f/invocations");
+    let cases = [
+        (good.as_str(), "POST", None, None),
+        (&good, "GET", None, Some("its httpMethod is GET, and a Lambda function is invoked by POST alone")),
+        (&good, "POST", Some("arn:aws:iam::*:user/*"), Some("its credentials are its caller's own")),
+        (&good, "POST", Some("arn:aws:iam::${stageVariables.account}:role/r"), None),
+        (&good, "POST", Some("arn:aws:iam::999999999999:role/r"), Some("is of another account than the API")),
+        ("arn:x", "POST", None, Some("its URI `arn:x` is no arn:aws:apigateway")),
+        ("arn:aws:apigateway:eu-west-1:s3:path/x", "POST", None, Some("its URI invokes no Lambda function")),
+    ];
+    for (uri, verb, credentials, wanted) in cases {
+        let integration = Integration {
+            kind: IntegrationType::AwsProxy,
+            uri: Some(uri.into()),
+            http_method: Some(verb.into()),
+            credentials: credentials.map(Into::into),
+            ..Integration::default()
+        };
+        let mut api = Api::new().with("/b", "GET", Some(integration));
+        api.stage.variables = Some(BTreeMap::from([("account".into(), "000000000000".into())]));
+        let plan = api.compile().expect("compiles");
+        let Backend::AwsProxy(aws) = &plan.methods[0].backend else { panic!("an AWS_PROXY") };
+        match (&aws.service, wanted) {
+            (Ok(_), None) => {}
+            (Err(why), Some(wanted)) => assert!(why.to_string().contains(wanted), "{why}"),
+            (is, wanted) => panic!("{uri} {verb}: {is:?} is not {wanted:?}"),
+        }
+    }
 }
 
 #[test]

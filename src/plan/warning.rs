@@ -7,7 +7,9 @@ use super::method::{Backend, MethodPlan};
 use super::template::MockTemplate;
 use super::validation::Validation;
 use crate::catalog::Table;
-use crate::catalog::v1::{GatewayResponse, Integration, IntegrationType, Method, Resource, Stage};
+use crate::catalog::v1::{
+    GatewayResponse, Integration, IntegrationType, Method, Resource, ResponseTransferMode, Stage,
+};
 use crate::state::Tree;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,6 +39,11 @@ pub fn warnings(tree: &Tree, stage: &Stage, plan: Option<&ServingPlan>) -> Vec<F
         }
         for flaw in planned.and_then(|m| m.validation.as_ref()).into_iter().flat_map(Validation::flaws) {
             say(format!("its model cannot validate: {flaw}: it is answered 500"));
+        }
+        if let Some(Backend::AwsProxy(aws) | Backend::Aws(aws)) = planned.map(|method| &method.backend)
+            && let Err(why) = &aws.service
+        {
+            say(format!("{why}: it is answered 500"));
         }
         if let Some(what) = planned.and_then(unbuilt) {
             say(format!("{what} are not built yet: it is answered 501"));
@@ -110,6 +117,10 @@ fn answers(row: &Method, integration: &Integration, say: &mut impl FnMut(String)
 
 /// Whether the backend can be asked: its address, and what is mapped into it.
 fn asks(resource: &Resource, integration: &Integration, stage: &Stage, say: &mut impl FnMut(String)) {
+    let streamed = matches!(integration.response_transfer_mode, Some(ResponseTransferMode::Stream));
+    if streamed && !passes_answers(&integration.kind) {
+        say("its responseTransferMode is STREAM, which only HTTP_PROXY and AWS_PROXY can do: it is BUFFERED".to_owned());
+    }
     if matches!(integration.kind, IntegrationType::Mock) {
         for (media, text) in &integration.request_templates {
             let text = text.as_deref().unwrap_or_default();

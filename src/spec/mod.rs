@@ -1,5 +1,6 @@
 //! Other people's specifications, pure, each fit to be its own crate.
 
+pub mod event_stream;
 pub mod java_regex;
 pub mod jsonpath;
 pub mod object;

@@ -11,16 +11,19 @@ use std::process::Command;
 
 use meridian::control::model::Service;
 use meridian::control::table::{BOTOCORE, OPERATIONS};
-use meridian::control::v1::NOUNS;
+use meridian::control::{lambda, v1};
 
 /// How many operations may be absent. It only shrinks.
 const MOST_ABSENT: usize = 110;
+/// The same for Lambda.
+const MOST_ABSENT_OF_LAMBDA: usize = 66;
 
 fn word(service: Service) -> &'static str {
     match service {
         Service::V1 => "apigateway",
         Service::V2 => "apigatewayv2",
         Service::Management => "apigatewaymanagementapi",
+        Service::Lambda => "lambda",
     }
 }
 
@@ -28,10 +31,17 @@ fn absent() -> Vec<&'static str> {
     include_str!("absent.txt").lines().filter(|l| !l.starts_with('#')).collect()
 }
 
+/// Of Lambda, what functions on the cluster need is built; what is not has a list of its own.
+fn absent_of_lambda() -> Vec<&'static str> {
+    include_str!("absent_lambda.txt").lines().filter(|l| !l.starts_with('#')).collect()
+}
+
 fn homes() -> BTreeMap<String, usize> {
     let mut homes = BTreeMap::new();
-    for verb in NOUNS.iter().flat_map(|verbs| verbs.iter()) {
-        *homes.entry(format!("apigateway {}", verb.name)).or_default() += 1;
+    for (service, nouns) in [("apigateway", v1::NOUNS), ("lambda", lambda::NOUNS)] {
+        for verb in nouns.iter().flat_map(|verbs| verbs.iter()) {
+            *homes.entry(format!("{service} {}", verb.name)).or_default() += 1;
+        }
     }
     homes
 }
@@ -40,11 +50,12 @@ fn homes() -> BTreeMap<String, usize> {
 fn the_model_has_230_operations() {
     let count = |service| OPERATIONS.iter().filter(|o| o.service == service).count();
     assert_eq!((count(Service::V1), count(Service::V2), count(Service::Management)), (124, 103, 3));
+    assert_eq!(count(Service::Lambda), 91);
 }
 
 #[test]
 fn every_operation_has_exactly_one_home_or_stands_in_absent_txt() {
-    let (homes, absent) = (homes(), absent());
+    let (homes, absent) = (homes(), [absent(), absent_of_lambda()].concat());
     let mut wrong = Vec::new();
     for operation in &OPERATIONS {
         let name = format!("{} {}", word(operation.service), operation.name);
@@ -58,9 +69,18 @@ fn every_operation_has_exactly_one_home_or_stands_in_absent_txt() {
 }
 
 #[test]
+fn an_operation_has_shapes_where_it_is_built_or_all_of_its_service_has() {
+    for operation in OPERATIONS.iter().filter(|o| o.service == Service::Lambda) {
+        let built = lambda::verb(operation).is_some();
+        assert_eq!(operation.input.is_some(), built, "{}: scripts/gen_table.py lists what is built", operation.name);
+    }
+}
+
+#[test]
 fn no_home_and_no_line_names_what_the_model_does_not_have() {
     let model: BTreeSet<String> = OPERATIONS.iter().map(|o| format!("{} {}", word(o.service), o.name)).collect();
-    let named: BTreeSet<String> = homes().into_keys().chain(absent().into_iter().map(str::to_owned)).collect();
+    let named: BTreeSet<String> =
+        homes().into_keys().chain([absent(), absent_of_lambda()].concat().into_iter().map(str::to_owned)).collect();
     assert_eq!(named.difference(&model).collect::<Vec<_>>(), Vec::<&String>::new());
 }
 
@@ -69,6 +89,9 @@ fn absent_txt_only_shrinks_and_is_in_order() {
     let lines = absent();
     assert!(lines.is_sorted(), "sort absent.txt");
     assert_eq!(lines.len(), MOST_ABSENT, "MOST_ABSENT is the number of lines; it only shrinks");
+    let lines = absent_of_lambda();
+    assert!(lines.is_sorted(), "sort absent_lambda.txt");
+    assert_eq!(lines.len(), MOST_ABSENT_OF_LAMBDA, "MOST_ABSENT_OF_LAMBDA is the number of lines; it only shrinks");
 }
 
 #[test]

@@ -7,6 +7,7 @@
 
 #[path = "../nodes/mod.rs"]
 mod nodes;
+mod services;
 mod visitors;
 
 use nodes::{Cluster, skip};
@@ -58,9 +59,14 @@ fn missing(script: &str, what: &str) {
 /// Runs a client's script against a cluster of `regions`, which it finds described in the file of its last argument.
 fn run(script: &str, command: &mut Command, regions: &[&str]) {
     let cluster = Cluster::start(regions);
+    run_on(script, command, &cluster, &described(&cluster));
+}
+
+/// The same against a cluster that runs already; `told` is what the script finds.
+fn run_on(script: &str, command: &mut Command, cluster: &Cluster, told: &Value) {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let file = folder.path().join("cluster.json");
-    fs::write(&file, described(&cluster).to_string()).expect("cluster.json");
+    fs::write(&file, told.to_string()).expect("cluster.json");
     let log = folder.path().join("output.txt");
     let output = fs::File::create(&log).expect("output.txt");
     let mut child = command
@@ -127,4 +133,16 @@ fn every_operation_takes_and_refuses_what_its_model_says() {
 #[test]
 fn the_sdk_for_javascript_tells_pages_errors_and_files_as_from_aws() {
     node("with_js_sdk.cjs", &REGIONS);
+}
+
+#[test]
+fn boto3_and_the_aws_cli_keep_and_call_functions_on_three_nodes() {
+    let script = "with_lambda.py";
+    let Some(python) = program("MERIDIAN_TEST_PYTHON", "venv/bin/python") else {
+        return missing(script, "target/venv with the pinned AWS clients");
+    };
+    let cluster = Cluster::start_with(&REGIONS, &["--functions", "on"]);
+    let mut command = Command::new(python);
+    command.arg("-B").arg(root().join("tests/clients").join(script));
+    run_on(script, &mut command, &cluster, &described(&cluster));
 }

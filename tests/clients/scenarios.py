@@ -6,6 +6,7 @@ import apis
 import deployments
 import domains
 import files
+import kept
 import keys
 import methods
 import parts
@@ -16,7 +17,7 @@ from cluster import Backend
 
 def run(cluster):
     with Backend() as backend:
-        for scenario in (apis, methods, parts, domains, deployments, files, keys, plans, tags):
+        for scenario in (apis, methods, parts, domains, deployments, kept, files, keys, plans, tags):
             began = time.time()
             scenario.run(cluster, backend)
             print(f"ok  {scenario.__name__}  {time.time() - began:.1f} s", flush=True)

@@ -20,6 +20,7 @@ use meridian::net::http::{Body, ConnInfo, ListenOptions, Listener, Serve, Worker
 use meridian::state::{Op, World};
 use serde_json::Value;
 
+use crate::functions::Kept;
 use crate::wire::Client;
 
 pub(crate) const NOW_MS: i64 = 1_700_000_000_123;
@@ -141,6 +142,7 @@ pub(crate) struct Seen {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) text: String,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Seen {
@@ -179,6 +181,8 @@ pub(crate) struct Bench {
     pub(crate) memory: Arc<Memory>,
     pub(crate) book: Arc<Book>,
     pub(crate) trials: Arc<Trials>,
+    /// Functions, as this bench keeps and runs them.
+    pub(crate) functions: Arc<Kept>,
     pub(crate) control: Arc<Control>,
     /// When requests come, milliseconds since 1970.
     pub(crate) now_ms: Arc<AtomicI64>,
@@ -204,13 +208,15 @@ impl Serve for Served {
         let local = SocketAddr::from(([127, 0, 0, 1], 4566));
         let now_ms = self.now_ms.load(Ordering::Relaxed);
         let visit = Visit { peer: SocketAddr::from(([127, 0, 0, 1], 5)), local, now_ms, seed };
-        self.control.handle(&Request::from_parts(head, body), &visit).await.map(Body::full)
+        self.control.handle(&Request::from_parts(head, body), &visit).await
     }
 }
 
-fn serve(control: Arc<Control>, now_ms: Arc<AtomicI64>) -> (SocketAddr, (Listener, Workers, tokio::runtime::Runtime)) {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+fn serve(
+    runtime: tokio::runtime::Runtime,
+    control: Arc<Control>,
+    now_ms: Arc<AtomicI64>,
+) -> (SocketAddr, (Listener, Workers, tokio::runtime::Runtime)) {
     let workers = Workers::start("control", 1).expect("a worker");
     let served = Served { control, visits: Arc::new(AtomicU64::new(1 << 32)), now_ms };
     let start = Listener::start(([127, 0, 0, 1], 0).into(), ListenOptions::default(), workers.clone(), served);
@@ -229,6 +235,15 @@ impl Bench {
     }
 
     pub(crate) fn with_quotas(change: impl FnOnce(&mut Settings), quotas: Quotas) -> Bench {
+        Bench::made(change, quotas, true)
+    }
+
+    /// A node whose operator left functions off.
+    pub(crate) fn without_functions() -> Bench {
+        Bench::made(|_| {}, Quotas::GENEROUS, false)
+    }
+
+    fn made(change: impl FnOnce(&mut Settings), quotas: Quotas, functions_on: bool) -> Bench {
         let evaluator = Evaluator::new(Arc::new(Reverse)).with_quotas(quotas).with_domain(DOMAIN);
         let memory = Arc::new(Memory {
             world: Mutex::default(),
@@ -250,11 +265,15 @@ impl Bench {
             strict: false,
         };
         change(&mut settings);
-        let control = Arc::new(Control::new(memory.clone(), Arc::new(Reverse), book.clone(), trials.clone(), settings));
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        let functions = Kept::new(&memory, runtime.handle());
+        let control = Control::new(memory.clone(), Arc::new(Reverse), book.clone(), trials.clone(), settings);
+        let control = Arc::new(if functions_on { control.with_functions(functions.clone()) } else { control });
         let now_ms = Arc::new(AtomicI64::new(NOW_MS));
-        let (address, served) = serve(control.clone(), now_ms.clone());
+        let (address, served) = serve(runtime, control.clone(), now_ms.clone());
         let client = Mutex::new(Client::connect(address).expect("it listens"));
-        Bench { memory, book, trials, control, now_ms, client, served }
+        Bench { memory, book, trials, functions, control, now_ms, client, served }
     }
 
     /// Where it listens.
@@ -279,8 +298,8 @@ impl Bench {
             let name = HeaderName::try_from(name.as_str()).expect("a name");
             (name, HeaderValue::try_from(value.as_str()).expect("a value"))
         });
-        let text = String::from_utf8(answer.body).expect("text");
-        Seen { status: answer.status, headers: headers.collect(), text }
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        Seen { status: answer.status, headers: headers.collect(), text, bytes: answer.body }
     }
 
     pub(crate) fn request(method: &str, target: &str, body: impl Into<Bytes>) -> Request<Bytes> {

@@ -302,7 +302,7 @@ fn all_that_would_fail_when_it_is_called_is_a_warning_and_no_refusal() {
     faulty["paths"] = json!({
         "/{a}": {"get": method(http("http://${stageVariables.host}/{a}/{b}", patterns))},
         "/b": {"get": method(json!({"type": "mock", "requestTemplates": {"application/json": "{}"}}))},
-        "/c": {"get": method(json!({"type": "aws_proxy", "httpMethod": "POST", "uri": "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:us-east-1:000000000000:function:f/invocations"}))},
+        "/c": {"get": method(json!({"type": "aws_proxy", "httpMethod": "GET", "uri": "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:us-east-1:000000000000:function:f/invocations"}))},
     });
     faulty["paths"]["/{a}"]["get"]["parameters"] =
         json!([{"name": "a", "in": "path", "required": true, "type": "string"}]);
@@ -325,7 +325,7 @@ fn all_that_would_fail_when_it_is_called_is_a_warning_and_no_refusal() {
         [
             "GET /b: it has no integration response: every call is answered 500",
             "GET /b: the request template of application/json names no statusCode: it is answered 500",
-            "GET /c: AWS_PROXY integrations are not built yet: it is answered 501",
+            "GET /c: its httpMethod is GET, and a Lambda function is invoked by POST alone: it is answered 500",
             "GET /{z}: it has no default integration response: an answer that no selection pattern fits is answered 500",
             "GET /{z}: the stage has no variable host, which its integration names",
             "GET /{z}: nothing is mapped to {b} of its URI",

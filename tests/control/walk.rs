@@ -68,6 +68,8 @@ fn a_call_without_good_credentials_is_refused_in_aws_words() {
     assert_eq!(none, (403, "MissingAuthenticationTokenException".into(), "Missing Authentication Token".into()));
     let wrong = name(signed("GET", "/restapis", "", "us-east-1", "wrong", NOW_MS));
     assert_eq!((wrong.0, wrong.1.as_str()), (403, "InvalidSignatureException"));
+    let other = name(signed("GET", "/2015-03-31/functions", "", "us-east-1", SECRET, NOW_MS));
+    assert_eq!(other.2, "Credential should be scoped to correct service: 'lambda'. ");
     let late = name(signed("GET", "/restapis", "", "us-east-1", SECRET, NOW_MS - 600_000));
     assert!(late.2.starts_with("Signature expired: "), "{late:?}");
     let mut stranger = signed("GET", "/restapis", "", "us-east-1", SECRET, NOW_MS);

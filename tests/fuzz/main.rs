@@ -10,6 +10,7 @@
 mod backends;
 mod doors;
 mod engines;
+mod lambda;
 mod openapi;
 mod patches;
 #[expect(dead_code, reason = "the gateway's own tests use the rest")]

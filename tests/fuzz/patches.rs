@@ -83,6 +83,7 @@ fn patched(noun: &Noun, steps: Vec<Value>) -> Result<Noun, Fault> {
         seal: &Open,
         quotas: Quotas::GENEROUS,
         domain: "localhost",
+        reached: None,
     };
     let mut noun = noun.clone();
     RULES.apply(&mut noun, &scene).map(|()| noun)

@@ -7,7 +7,9 @@ use meridian::catalog::v1::{
     RestApi, Stage, UsagePlan,
 };
 use meridian::catalog::{AccountId, ApiId, Region};
-use meridian::gateway::{Admit, Admitting, Clock, Gateway, GatewayLimits, KeyHash, Kind, Parts, SystemClock};
+use meridian::gateway::{
+    Admit, Admitting, AwsServices, Clock, Gateway, GatewayLimits, KeyHash, Kind, Parts, SystemClock,
+};
 use meridian::net::http::{Egress, EgressPolicy, ListenOptions, Listener, Pool, UpstreamOptions, Workers};
 use meridian::observe::access::AccessLog;
 use meridian::observe::gateway::GatewayMetrics;
@@ -247,6 +249,8 @@ impl Site {
             metrics: metrics.clone(),
             access_log: None,
             logs: None,
+            aws: AwsServices::default(),
+            functions: None,
         };
         more(&mut parts);
         let gateway = Gateway::new(parts);

@@ -2,6 +2,7 @@
 
 mod backends;
 mod explain;
+mod functions;
 #[path = "../nodes/mod.rs"]
 mod nodes;
 mod output;

@@ -69,6 +69,7 @@ fn launch(
         .args(["--gateway-http", "127.0.0.1:0", "--gateway-https", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
         .args(["--peers", &peers[index].to_string()])
         .env("MERIDIAN_SIMULATED_LINKS", links.join(","))
+        .env("MERIDIAN_FUNCTIONS", "on")
         .env("MERIDIAN_ROUND_TRIP_MS", ROUND_TRIPS_MS.iter().max().unwrap_or(&100).to_string())
         // Held by this process alone: when it ends, however it does, so do the nodes.
         .stdin(Stdio::piped())

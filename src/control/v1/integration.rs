@@ -29,6 +29,8 @@ pub const OPERATIONS: &[Verb] = &[
 /// The shortest timeout, and AWS's default, milliseconds.
 const LEAST_TIMEOUT_MS: i64 = 50;
 const DEFAULT_TIMEOUT_MS: i32 = 29_000;
+/// The longest timeout of an answer that is passed on piece by piece, whatever the quota, milliseconds.
+const STREAM_TIMEOUT_MS: i32 = 900_000;
 
 const SET: &[Op] = &[Op::Replace];
 const MAP: &[Op] = &[Op::Add, Op::Replace, Op::Remove];
@@ -90,7 +92,7 @@ pub const RULES: Rules<Integration> = Rules {
             path: "/timeoutInMillis",
             ops: SET,
             apply: |i, step, scene| {
-                let most = scene.quotas.integration_timeout_ms;
+                let most = most_ms(i, scene.quotas.integration_timeout_ms);
                 i.timeout_in_millis = Some(timeout(step.text().parse().ok(), most)?);
                 Ok(())
             },
@@ -208,7 +210,8 @@ fn put(scene: &Scene<'_>) -> Result<(Ops, Reply), Fault> {
     check_link(scene, &integration)?;
     integration.passthrough_behavior = passthrough(text("passthroughBehavior").as_deref())?;
     if let Some(asked) = call.number("timeoutInMillis") {
-        integration.timeout_in_millis = Some(timeout(Some(asked), scene.quotas.integration_timeout_ms)?);
+        let most = most_ms(&integration, scene.quotas.integration_timeout_ms);
+        integration.timeout_in_millis = Some(timeout(Some(asked), most)?);
     }
     let reply = Reply::json(show(&integration, &found.resource_id));
     found.method.method_integration = Some(integration);
@@ -306,6 +309,11 @@ fn transfer_mode(integration: &mut Integration, step: &Step, _: &Scene<'_>) -> R
     integration.response_transfer_mode =
         step.cleared().map(|t| ResponseTransferMode::known(&t).ok_or_else(refuse)).transpose()?;
     Ok(())
+}
+
+fn most_ms(integration: &Integration, quota: i32) -> i32 {
+    let streamed = integration.response_transfer_mode == Some(ResponseTransferMode::Stream);
+    if streamed { STREAM_TIMEOUT_MS } else { quota }
 }
 
 pub(super) fn timeout(asked: Option<i64>, most: i32) -> Result<i32, Fault> {

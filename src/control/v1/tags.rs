@@ -33,7 +33,7 @@ pub(super) fn of(call: &Call) -> Result<Texts, Fault> {
 ///
 /// # Errors
 /// BadRequest that names the first tag in the way.
-pub(super) fn check(tags: &Texts) -> Result<(), Fault> {
+pub(in crate::control) fn check(tags: &Texts) -> Result<(), Fault> {
     if tags.len() > MOST {
         return Err(Fault::bad_request(format!("The maximum number of tags per resource is {MOST}")));
     }

@@ -30,6 +30,7 @@ static HINTS: &[(&str, &str)] = &[
     ("account_row", OURS),
     ("plan_flaws", "Correct what the detail names in the API, then deploy it again."),
     ("compile_panicked", OURS),
+    ("canary_unusable", "Point canarySettings/deploymentId at a deployment that can be served, or remove the canary; the node's log says why it cannot."),
     // route
     ("method_override", "Send a verb in X-HTTP-Method-Override, or leave it out."),
     ("no_such_method", "Check path and verb against the deployed resources; a method that was just made must be deployed."),
@@ -56,6 +57,8 @@ static HINTS: &[(&str, &str)] = &[
     ("region_timeout", "Look at the integration's latency and at the round trip to the region (`meridian rtt`)."),
     ("region_malformed", "Run the same version of Meridian on all nodes: the region's answer could not be read."),
     ("forward", OURS),
+    // cache
+    ("cache_invalidation", "Leave Cache-Control: max-age=0 out, or set caching/requireAuthorizationForCacheControl to false in the stage's method settings."),
     // validate, payloads
     ("body_too_large", "Send a smaller body, or let the client put it into a store and send its address."),
     ("content_encoding", "Send the body as it is, or compressed as Content-Encoding says: gzip, deflate or identity."),
@@ -78,6 +81,13 @@ static HINTS: &[(&str, &str)] = &[
     ("endpoint_address", "Check the integration's uri, its path parameters and stage variables: together they make no address."),
     ("mapped_header", "Correct the mapping to the header that is named: it may not be set, or its value is none that a header can carry."),
     ("own_header", OURS),
+    ("integration_arn", "Check the integration's uri, with its stage variables put in: arn:aws:apigateway:REGION:SERVICE:path/… or :action/…."),
+    ("function_verb", "Set the integration's httpMethod to POST: a Lambda function is invoked by nothing else."),
+    ("transfer_mode", "Use …/response-streaming-invocations in the uri with responseTransferMode STREAM, and …/invocations without."),
+    ("caller_credentials", "Name a role in the integration's credentials: Meridian does not have its callers' secret keys."),
+    ("credentials_role", "Name a role of the API's own account in the integration's credentials."),
+    ("no_credentials", "Add what the detail names to the node file, with access_key and secret: nodes sign only for listed accounts."),
+    ("event_too_large", "Send a smaller body: Lambda takes events of 6 MB, and Base64 makes bytes a third longer."),
     // integrate
     ("endpoint_unresolvable", "Check the host in the integration's uri: its name has no address."),
     ("endpoint_refused", "Allow the address with [egress] allow in the node file, or take another: nodes do not call such addresses."),
@@ -89,8 +99,15 @@ static HINTS: &[(&str, &str)] = &[
     ("invalid_answer", "Look at the backend's log: what it sent is no HTTP answer."),
     ("connection_lost", "Look at the backend's log: it closed the connection before its answer was whole."),
     ("backend_crowded", "Make the backend faster, or let it take more connections: no place became free in time."),
+    ("function_permissions", "Let API Gateway invoke the function: `aws lambda add-permission --principal apigateway.amazonaws.com`."),
+    ("function_unknown", "Check the function's name, version and alias in the integration's uri: Lambda does not know it."),
+    ("function_throttled", "Raise the function's concurrency, or call less often: Lambda refused the call."),
+    ("function_refused", "Look at the detail: Lambda refused the call and said why. Redirects are never followed."),
+    ("function_service", "Look at the endpoint of Lambda: it failed, and the function may not have run."),
     ("integration_timeout", "Make the backend faster, or raise the integration's timeoutInMillis."),
     // answer
+    ("function_error", "Look at the function's log: it failed, and the detail says how."),
+    ("malformed_proxy_response", "Let the function return statusCode, headers, multiValueHeaders, body and isBase64Encoded, and nothing else."),
     ("answer_too_large", "Let the backend send less, or let the answer pass through without a template."),
     ("no_output_mapping", "Add an integration response whose selectionPattern matches this status, or one without a pattern as the default."),
     ("undeclared_status", "Add a method response with the status of the integration response, then deploy."),
@@ -109,7 +126,8 @@ mod tests {
     /// The gateway's source without its tests, by file name.
     fn sources() -> Vec<(String, String)> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/gateway");
-        let files = std::fs::read_dir(folder).expect("the gateway's folder").filter_map(Result::ok);
+        let files = |folder: &Path| std::fs::read_dir(folder).expect("the gateway's folder").filter_map(Result::ok);
+        let files = files(&folder).chain(files(&folder.join("aws")));
         let named = files.map(|file| (file.file_name().to_string_lossy().into_owned(), file.path()));
         let own = named.filter(|(name, _)| name.ends_with(".rs") && !name.ends_with("_tests.rs"));
         let read = own.map(|(name, path)| (name, std::fs::read_to_string(path).expect("a source file")));
@@ -127,7 +145,7 @@ mod tests {
             (pattern(r#"Refusal::new\(\s*[\w:]+(?:\([^)]*\))?[^,"]*,\s*([^)]*?)\s*\)"#), r#"^"(\w*)"$"#);
         let unsaid = pattern(unsaid);
         // Closures and functions that take a cause, tuples and arms that choose one, and answers without a refusal.
-        let passed = pattern(r#"\b(?:forbidden|unknown|broken|config_error|wrong)\(\s*"(\w+)"\s*\)"#);
+        let passed = pattern(r#"\b(?:forbidden|unknown|broken|config_error|wrong|bad_gateway)\(\s*"(\w+)"\s*\)"#);
         let chosen = pattern(r#"(?:\(Kind::\w+, |Level::\w+ => |cause: )"([a-z_]+)""#);
         let (mut causes, mut variables) = (BTreeSet::new(), BTreeSet::new());
         for (name, text) in sources() {
@@ -155,7 +173,8 @@ mod tests {
         let gone: Vec<_> = known.difference(&causes).collect();
         assert!(gone.is_empty(), "hints for causes that nothing names: {gone:?}");
         // A new place that passes a cause on must be added to the patterns above.
-        let passing = ["admit.rs cause", "answer.rs cause", "cut.rs cause", "key.rs cause", "map.rs cause"];
+        let passing =
+            ["result.rs cause", "admit.rs cause", "answer.rs cause", "cut.rs cause", "key.rs cause", "map.rs cause"];
         let more = ["stage.rs cause", "stage.rs what"];
         assert_eq!(variables, passing.into_iter().chain(more).map(str::to_owned).collect());
     }

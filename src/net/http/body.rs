@@ -5,6 +5,7 @@
 
 use super::coding::{CodedBody, Coding};
 use super::raw::RawBody;
+use super::sieve::{PatientBody, Sieve, SievedBody};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
@@ -54,6 +55,10 @@ pub enum Body {
     Coded(Box<CodedBody>),
     /// A body whose first frames somebody has read already.
     Begun(Box<BegunBody>),
+    /// Any of the above, taken out of frames.
+    Sieved(Box<SievedBody>),
+    /// Any of the above, given up when it stands still.
+    Patient(Box<PatientBody>),
 }
 
 impl Body {
@@ -107,6 +112,21 @@ impl Body {
     #[must_use]
     pub fn as_text(self) -> Body {
         CodedBody::as_text(self)
+    }
+
+    /// What a sieve makes of the same body.
+    #[must_use]
+    pub fn sieved(self, sieve: Box<dyn Sieve>) -> Body {
+        Body::Sieved(Box::new(SievedBody::new(self, sieve)))
+    }
+
+    /// The same body, failing when nothing comes for so long, or when it has not ended by then.
+    #[must_use]
+    pub fn patient(self, idle: std::time::Duration, until: tokio::time::Instant) -> Body {
+        match self {
+            Body::Empty | Body::Full(_) => self,
+            body => Body::Patient(Box::new(PatientBody::new(body, idle, until))),
+        }
     }
 
     /// The length in bytes when it is known before reading.
@@ -197,6 +217,8 @@ impl http_body::Body for Body {
             Body::Capped(capped) => capped.poll(cx),
             Body::Coded(coded) => coded.poll(cx),
             Body::Begun(begun) => begun.poll(cx),
+            Body::Sieved(sieved) => sieved.poll(cx),
+            Body::Patient(patient) => patient.poll(cx),
         }
     }
 
@@ -210,6 +232,9 @@ impl http_body::Body for Body {
             Body::Capped(capped) => capped.body.is_end_stream(),
             Body::Coded(coded) => coded.is_end_stream(),
             Body::Begun(begun) => begun.frames.is_empty() && begun.rest.is_end_stream(),
+            // Its sieve may hold bytes back, or complain of the end.
+            Body::Sieved(_) => false,
+            Body::Patient(patient) => patient.is_end(),
         }
     }
 
@@ -221,7 +246,8 @@ impl http_body::Body for Body {
             Body::Backend(backend) => backend.size_hint(),
             Body::Peer(peer) => peer.0.size_hint(),
             Body::Capped(capped) => capped.body.size_hint(),
-            Body::Coded(_) | Body::Begun(_) => SizeHint::default(),
+            Body::Coded(_) | Body::Begun(_) | Body::Sieved(_) => SizeHint::default(),
+            Body::Patient(patient) => patient.size_hint(),
         }
     }
 }

@@ -32,6 +32,10 @@ pub const USAGE_PROBE: u8 = 14;
 pub const STATUS: u8 = 15;
 /// Explain: what a node remembers of a refused request.
 pub const EXPLAIN: u8 = 16;
+/// A blob for the receiving node: code of a function.
+pub const BLOB_PUT: u8 = 17;
+/// A blob that the receiving node has.
+pub const BLOB_GET: u8 = 18;
 /// A change of a group's membership, for its leader.
 pub const MEMBERSHIP: u8 = 32;
 /// From here on numbers are free.
@@ -66,7 +70,7 @@ pub(super) fn priority(kind: u8) -> i32 {
     match kind {
         RAFT_VOTE | RAFT_PREVOTE | RAFT_APPEND | RAFT_TRANSFER => 200,
         FORWARD => 10,
-        RAFT_SNAPSHOT => 0,
+        RAFT_SNAPSHOT | BLOB_PUT | BLOB_GET => 0,
         _ => 100,
     }
 }

@@ -59,7 +59,18 @@ impl Request<'_> {
 
 /// Trims, and makes one blank of every run of them.
 fn squeeze(value: &str) -> String {
-    value.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
+    let mut out = String::with_capacity(value.len());
+    push_squeezed(value, &mut out);
+    out
+}
+
+pub(super) fn push_squeezed(value: &str, out: &mut String) {
+    for (index, word) in value.split_ascii_whitespace().enumerate() {
+        if index > 0 {
+            out.push(' ');
+        }
+        out.push_str(word);
+    }
 }
 
 fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
@@ -75,7 +86,10 @@ fn lossy(text: &str) -> String {
     String::from_utf8_lossy(&decode(text)).into_owned()
 }
 
-fn canonical_query(query: &str) -> String {
+pub(super) fn canonical_query(query: &str) -> String {
+    if query.is_empty() {
+        return String::new();
+    }
     let mut all: Vec<(String, String)> = pairs(query)
         .map(|(k, v)| (encode(&decode(k), false), encode(&decode(v), false)))
         .filter(|(k, _)| k != "X-Amz-Signature")
@@ -84,7 +98,7 @@ fn canonical_query(query: &str) -> String {
     all.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join("&")
 }
 
-fn canonical_path(path: &str, form: PathForm) -> String {
+pub(super) fn canonical_path(path: &str, form: PathForm) -> String {
     let path = if path.is_empty() { "/" } else { path };
     match form {
         PathForm::Twice => encode(normal(path).as_bytes(), true),
@@ -129,5 +143,11 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut out = String::with_capacity(2 * bytes.len());
+    for b in bytes {
+        out.push(HEX[usize::from(b >> 4)] as char);
+        out.push(HEX[usize::from(b & 15)] as char);
+    }
+    out
 }

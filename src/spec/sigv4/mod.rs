@@ -8,6 +8,7 @@
 
 mod canonical;
 mod claim;
+mod key;
 mod refusal;
 mod sign;
 mod time;
@@ -19,6 +20,7 @@ mod tests;
 
 pub use canonical::{PathForm, Request, encode, sha256_hex};
 pub use claim::{Claim, Form, Rules};
+pub use key::{SigningKey, ToSign};
 pub use refusal::Refusal;
 pub use sign::{Credentials, Signed, Signer};
 pub use time::{amz_date, parse_amz_date};

@@ -79,7 +79,7 @@ impl RawBody {
                 let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
                 if timer.as_mut().poll(cx).is_ready() {
                     self.conn = None;
-                    return cut("its time is over");
+                    return cut(super::super::sieve::OUT_OF_TIME);
                 }
             }
         }
