@@ -7,7 +7,7 @@
 //!                                   └ cut: edge → net::peer → edge → gateway of the region
 //! administrator  →  net::http → control (authenticate row bind permit run render)
 //!                                   └ cluster (evaluator → Raft → state::apply) → plan → gateway
-//! 0 catalog config observe   1 spec state   2 plan   3 net   4 cluster   5 edge usage   6 gateway   7 control   9 node cli
+//! 0 catalog config observe   1 spec state   2 plan   3 net   4 cluster   5 edge usage function   6 gateway   7 control   9 node cli
 //! ```
 
 pub mod catalog;
