@@ -106,6 +106,8 @@ pub(crate) fn set_up(owner: &Owner, backend: &str) -> Outcome<Api> {
     bench.call("POST", &format!("/restapis/{}/deployments", bench.api), &json!({"stageName": "prod"}), 201);
     let kept = json!({"patchOperations": [
         {"op": "replace", "path": "/cacheClusterEnabled", "value": "true"},
+        {"op": "replace", "path": "/~1kept/GET/throttling/rateLimit", "value": "1000000000"},
+        {"op": "replace", "path": "/~1kept/GET/throttling/burstLimit", "value": "1000000000"},
         {"op": "replace", "path": "/~1kept/GET/caching/enabled", "value": "true"}]});
     bench.call("PATCH", &format!("/restapis/{}/stages/prod", bench.api), &kept, 200);
     let key = bench.call("POST", "/apikeys", &json!({"name": "bench", "enabled": true}), 201);
